@@ -1,0 +1,244 @@
+"""A study and its trials as values: what was asked for, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from optuna.distributions import BaseDistribution
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt
+
+from schedules import Recipe
+from search.protocol import Name
+from search.space import Space
+
+Direction = Literal["minimize", "maximize"]
+PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A frozen part of a study request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Objective(Part):
+    """What the sampler is told of a trial; ``None`` takes the task's own.
+
+    Attributes:
+        metric: name of a validation metric of the task.
+        direction: in which direction the metric improves.
+        at: its value at the last evaluation, or the best of all evaluations. Best values flatter
+            schedules that end badly.
+    """
+
+    metric: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    direction: Direction | None = None
+    at: Literal["last", "best"] = "last"
+
+
+class SamplerChoice(Part):
+    """Which sampler proposes recipes.
+
+    Attributes:
+        group: for ``tpe``: model the parameters of each branch of the space jointly (experimental in Optuna).
+    """
+
+    kind: Literal["tpe", "random"] = "tpe"
+    group: bool = False
+
+
+class PrunerChoice(Part):
+    """Which pruner compares trials at rungs.
+
+    Attributes:
+        rungs: fractions of the run at which trials are compared; ``None`` takes the pruner's own.
+        start_trials: nothing is pruned before this many rivals have a value at the rung.
+        reduction_factor: for ``halving``: one in this many goes on at each rung.
+        spare_fraction: share of the trials that are never cut, to measure what pruning costs.
+    """
+
+    kind: Literal["none", "median", "halving"] = "none"
+    rungs: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=20)] | None = None
+    start_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
+    reduction_factor: Annotated[int, Field(ge=2, le=16)] = 3
+    spare_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Budget(Part):
+    """When a study stops handing out trials; what already runs finishes.
+
+    Attributes:
+        trials: distinct trials, however they end; retries do not count.
+        seconds: since the first trial was handed out.
+        device_seconds: summed over all attempts.
+        target: stop as soon as a completed trial's value is at least this good.
+    """
+
+    trials: Annotated[int, Field(ge=1, le=100_000)] = 100
+    seconds: PositiveFinite | None = None
+    device_seconds: PositiveFinite | None = None
+    target: FiniteFloat | None = None
+
+
+class StudyRequest(Part):
+    """What a client posts. All but ``task`` have defaults."""
+
+    name: Name | None = None
+    task: Annotated[str, Field(min_length=1, max_length=63)]
+    task_options: Annotated[dict[Annotated[str, Field(max_length=64)], JsonValue], Field(max_length=50)] = {}
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    space: Space = Space()
+    objective: Objective = Objective()
+    sampler: SamplerChoice = SamplerChoice()
+    pruner: PrunerChoice = PrunerChoice()
+    budget: Budget = Budget()
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    stall_seconds: PositiveFinite = 600.0
+    labels: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],
+        Field(max_length=50),
+    ] = {}
+
+
+class Plan(Part):
+    """What a request means for its task: every default filled in, checked against the task.
+
+    Attributes:
+        horizon: updates of a whole run.
+        evaluate_every: updates between two evaluations.
+        rungs: numbers of updates done at which trials are compared, increasing; empty without pruner.
+        shown: numbers of updates done whose points Optuna's tables keep; at most 20, the last is the horizon.
+    """
+
+    task: str
+    task_options: dict[str, JsonValue]
+    horizon: PositiveInt
+    updates_per_epoch: PositiveInt
+    evaluate_every: PositiveInt
+    metric: str
+    direction: Direction
+    at: Literal["last", "best"]
+    rungs: tuple[PositiveInt, ...] = ()
+    shown: tuple[PositiveInt, ...]
+
+
+class StudyState(StrEnum):
+    """``queued → running → completed | failed | cancelled``, ``running ⇄ paused``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (StudyState.COMPLETED, StudyState.FAILED, StudyState.CANCELLED)
+
+
+class TrialState(StrEnum):
+    """``queued → running → completed | pruned | diverged | cancelled | failed``; ``running → queued`` when an attempt is lost."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (TrialState.QUEUED, TrialState.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study as it stands.
+
+    Attributes:
+        id: key of the row, given by the database.
+        optuna_id: key of the row in Optuna's table.
+        reason: one sentence on why the study is in this state, where there is more to say than the state.
+    """
+
+    id: int
+    optuna_id: int
+    project: str
+    name: str
+    request: StudyRequest
+    plan: Plan
+    state: StudyState
+    reason: str = ""
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right of one worker to write to one attempt until ``expires_at``, by the service's clock."""
+
+    token: str
+    worker: str
+    expires_at: datetime
+    progressed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial as it stands.
+
+    Attributes:
+        parameters: what Optuna sampled, external values by name; empty when ``origin`` is ``enqueued``.
+        distributions: Optuna's distribution of each parameter.
+        origin: ``sampled`` by the study's sampler, or ``enqueued`` by a person and unknown to the sampler.
+        attempt: number of the newest attempt, 0 before the first.
+        lost_attempts: attempts that count against ``max_attempts``.
+        lease: held while the trial runs.
+        update: updates done, as last reported.
+        metrics: the last evaluation.
+        at_rungs: the objective metric at the rungs reached, by updates done; finite values only.
+        best: the best finite objective metric of this attempt's evaluations.
+        value: what the sampler is told: the objective, once completed; the last rung's value, once pruned.
+        cancel: why the running attempt must stop, told at its next report.
+        prune: why the running attempt is pruned, told at its next report.
+        reason: one sentence on how it ended.
+        cause: of a failure.
+        train_seconds: device time of all attempts so far.
+    """
+
+    number: int
+    state: TrialState
+    recipe: Recipe
+    seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    origin: Literal["sampled", "enqueued"] = "sampled"
+    attempt: int = 0
+    lost_attempts: int = 0
+    lease: Lease | None = None
+    update: int = 0
+    epoch: float = 0.0
+    rate: float | None = None
+    at_rungs: Mapping[int, float] = field(default_factory=dict)
+    best: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    test_metrics: Mapping[str, float | None] = field(default_factory=dict)
+    value: float | None = None
+    prune: str | None = None
+    cancel: str | None = None
+    reason: str = ""
+    cause: str | None = None
+    log: str = ""
+    train_seconds: float = 0.0
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
