@@ -202,8 +202,11 @@ class Trial:
         origin: ``sampled`` by the study's sampler, or ``enqueued`` by a person and unknown to the sampler.
         attempt: number of the newest attempt, 0 before the first.
         lost_attempts: attempts that count against ``max_attempts``.
-        lease: held while the trial runs.
+        lease: held while the trial runs; kept afterwards where the worker itself ended the attempt, so that a
+            repeated finish is known again; ``None`` once an attempt is lost or released.
+        started_at: when the newest attempt was handed out.
         update: updates done, as last reported.
+        evaluated: updates done at the last evaluation received; a point at or before it is a repeat.
         metrics: the last evaluation.
         at_rungs: the objective metric at the rungs reached, by updates done; finite values only.
         best: the best finite objective metric of this attempt's evaluations.
@@ -226,6 +229,7 @@ class Trial:
     lost_attempts: int = 0
     lease: Lease | None = None
     update: int = 0
+    evaluated: int = 0
     epoch: float = 0.0
     rate: float | None = None
     at_rungs: Mapping[int, float] = field(default_factory=dict)
