@@ -1,0 +1,183 @@
+"""Every error as a problem document (RFC 9457): the one place that knows status codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, JsonValue
+from starlette.exceptions import HTTPException
+
+from search.errors import Conflict, NotFound, SearchError, Unavailable, Unsuitable
+
+STATUS: Mapping[type[SearchError], int] = {NotFound: 404, Conflict: 409, Unsuitable: 422, Unavailable: 503}
+MOST_PLACES = 20
+LONGEST_RULE = 500
+LONGEST_VALUE = 200
+MEDIA_TYPE = "application/problem+json"
+
+logger = logging.getLogger("etude.service")
+
+
+class Place(BaseModel):
+    """One thing that is wrong with a request.
+
+    Attributes:
+        where: the place, for example ``body.space.ranges.peak_lr.sgd``.
+        rule: what must hold there.
+        value: what was found; shortened, and ``null`` where there was nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    where: str
+    rule: str
+    value: JsonValue = None
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 says it.
+
+    Attributes:
+        type: names the kind of problem.
+        title: the kind in words.
+        status: the HTTP status.
+        detail: what broke, the rule and the value, in one sentence.
+        errors: each place in the request that must change.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[Place, ...] = ()
+
+
+def problem(
+    status: int, detail: str, *, errors: Sequence[Place] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response that carries a problem document."""
+    phrase = HTTPStatus(status).phrase
+    document = Problem(
+        type=f"urn:etude:problem:{phrase.lower().replace(' ', '-')}",
+        title=phrase,
+        status=status,
+        detail=plain(detail, 2000),
+        errors=tuple(errors),
+    )
+    return JSONResponse(document.model_dump(), status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def plain(text: str, longest: int = LONGEST_VALUE) -> str:
+    """The text, shortened, with nothing that JSON or a terminal chokes on."""
+    kept = text[:longest].encode("utf-8", "backslashreplace").decode()
+    return kept if len(text) <= longest else f"{kept}… ({len(text)} characters)"
+
+
+def shown(value: object) -> JsonValue:
+    """A value found in a request, made short and safe to send back."""
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return value if abs(value) < 2**53 else plain(str(value)) if abs(value) < 10**300 else "a huge integer"
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case str():
+            return plain(value)
+        case bytes():
+            return plain(value[: LONGEST_VALUE + 1].decode("utf-8", "backslashreplace"))
+        case _:
+            return _shown_container(value)
+
+
+def _shown_container(value: object) -> JsonValue:
+    try:
+        text = json.dumps(value, allow_nan=False, default=str)
+    except (ValueError, RecursionError, TypeError):
+        return "a value that JSON cannot carry"
+    return json.loads(text) if len(text) <= LONGEST_VALUE else plain(text)  # type: ignore[no-any-return]  # it is JSON
+
+
+def dotted(location: Sequence[str | int]) -> str:
+    """A place in the request as one word: ``body.budget.trials``."""
+    return plain(".".join(plain(str(part), 80) for part in location), 500)
+
+
+def _place(error: Mapping[str, Any]) -> Place:
+    """One finding of pydantic's, in our words."""
+    if error["type"] == "json_invalid":
+        reason = error.get("ctx", {}).get("error", "")
+        return Place(where="body", rule=f"the body must be JSON: {reason} (at character {error['loc'][-1]})")
+    value = None if error["type"] == "missing" else shown(error.get("input"))
+    rule = plain(str(error["msg"]).removeprefix("Value error, "), LONGEST_RULE)
+    return Place(where=dotted(error["loc"]), rule=rule, value=value)
+
+
+def _sentence(places: Sequence[Place], total: int) -> str:
+    first = places[0]
+    found = "" if first.value is None else f" (found {json.dumps(first.value, ensure_ascii=False)})"
+    more = "" if total == 1 else f"; and {total - 1} more"
+    return f"{first.where}: {first.rule}{found}{more}"
+
+
+async def invalid_request(_: Request, error: Exception) -> Response:
+    """A request that does not have the shape that the route asks for."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    places = [_place(one) for one in found[:MOST_PLACES]]
+    return problem(422, _sentence(places, len(found)), errors=places)
+
+
+async def search_error(_: Request, error: Exception) -> Response:
+    """A request that the search refuses, by what the caller should do next."""
+    assert isinstance(error, SearchError)
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    match error:
+        case Unsuitable(where=where) if where:
+            place = Place(
+                where=dotted(("body", *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value)
+            )
+            return problem(status, str(error), errors=[place])
+        case Unavailable():
+            seconds = max(1, math.ceil(error.retry_after_seconds))
+            return problem(status, str(error), headers={"Retry-After": str(seconds)})
+        case _:
+            return problem(status, str(error))
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """What routing refuses: no such path, no such method, a body too large."""
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            detail = f"there is nothing at {request.url.path}"
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "others")
+            detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+        case _:
+            detail = error.detail
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """A defect of ours: logged whole by the server, told without internals."""
+    logger.error("%s %s failed: %s", request.method, plain(request.url.path), type(error).__name__)
+    return problem(500, "the service failed at this request; its log says why")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application leave as a problem document."""
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(SearchError, search_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)
