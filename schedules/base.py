@@ -149,7 +149,8 @@ class Schedule(BaseModel):
     ``t = horizon`` on the multiplier stays what it is there. Positions are fractions of the horizon, so that
     one schedule serves any run. A schedule is a value: frozen, comparable, JSON.
 
-    To add a family: write one class with a ``kind`` and ``shape`` (see ``Shape``), and name it in ``families.py``.
+    To add a family, write one class with ``kind``, ``shape`` and ``source`` (see ``Shape``) and name it in
+    ``families.py``.
 
     Attributes:
         searched: the parameters that a search varies, by name. A name means the same, and has the same
@@ -245,3 +246,7 @@ class Shape(Schedule):
     @abstractmethod
     def shape(self, t: int, horizon: int) -> float:
         """Return the multiplier for ``t`` from 0 to ``horizon``, both included."""
+
+    @abstractmethod
+    def source(self, horizon: int) -> str:
+        """Return ``shape`` as a Python expression in ``t``, with every number filled in; it may use ``math``."""

@@ -25,6 +25,9 @@ class Constant(Shape):
     def shape(self, t: int, horizon: int) -> float:
         return 1.0
 
+    def source(self, horizon: int) -> str:
+        return "1.0"
+
 
 class Factor(Shape):
     """The same factor at every update, down to a floor.
@@ -51,6 +54,10 @@ class Factor(Shape):
 
     def shape(self, t: int, horizon: int) -> float:
         return max(self.final_ratio, float(self.total_decay ** (t / horizon)))
+
+    def source(self, horizon: int) -> str:
+        decay = f"{self.total_decay!r} ** (t / {horizon})"
+        return f"max({self.final_ratio!r}, {decay})" if self.final_ratio else decay
 
 
 class MultiFactor(Shape):
@@ -95,6 +102,10 @@ class MultiFactor(Shape):
     def shape(self, t: int, horizon: int) -> float:
         n_drops = sum(updates_at(milestone, horizon) <= t for milestone in self.milestones)
         return float(self.gamma**n_drops)
+
+    def source(self, horizon: int) -> str:
+        updates = [updates_at(milestone, horizon) for milestone in self.milestones]
+        return f"{self.gamma!r} ** sum(milestone <= t for milestone in {updates})"
 
     def fair_from(self, horizon: int) -> int:
         """Before its first drop this family is a constant rate, whatever comes of it later."""
@@ -147,6 +158,9 @@ class Cosine(Shape):
     def shape(self, t: int, horizon: int) -> float:
         return self.final_ratio + (1 - self.final_ratio) * (1 + math.cos(math.pi * t / horizon)) / 2
 
+    def source(self, horizon: int) -> str:
+        return _above_floor(self.final_ratio, f"(1 + math.cos(math.pi * t / {horizon})) / 2")
+
 
 class Linear(Shape):
     """A straight line from 1 down to ``final_ratio``: the polynomial of power 1.
@@ -166,6 +180,9 @@ class Linear(Shape):
 
     def shape(self, t: int, horizon: int) -> float:
         return self.final_ratio + (1 - self.final_ratio) * (1 - t / horizon)
+
+    def source(self, horizon: int) -> str:
+        return _above_floor(self.final_ratio, f"(1 - t / {horizon})")
 
 
 class Polynomial(Shape):
@@ -193,6 +210,9 @@ class Polynomial(Shape):
     def shape(self, t: int, horizon: int) -> float:
         return self.final_ratio + (1 - self.final_ratio) * float((1 - t / horizon) ** self.power)
 
+    def source(self, horizon: int) -> str:
+        return _above_floor(self.final_ratio, f"(1 - t / {horizon}) ** {self.power!r}")
+
 
 class InverseSqrt(Shape):
     """One over the square root of the update, counted in units of a timescale.
@@ -215,3 +235,11 @@ class InverseSqrt(Shape):
     def shape(self, t: int, horizon: int) -> float:
         timescale = updates_at(self.timescale_fraction, horizon)
         return math.sqrt(timescale / (timescale + t))
+
+    def source(self, horizon: int) -> str:
+        timescale = updates_at(self.timescale_fraction, horizon)
+        return f"math.sqrt({timescale} / ({timescale} + t))"
+
+
+def _above_floor(floor: float, decay: str) -> str:
+    return f"{floor!r} + {1 - floor!r} * {decay}" if floor else decay
