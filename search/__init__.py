@@ -1,0 +1,1 @@
+"""What to try, and training it: spaces, samplers, pruners, studies, workers."""
