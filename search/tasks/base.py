@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor, device, nn
+import torch
+from torch import Tensor, nn
 
 from search.tasks.info import TaskInfo
 
 
-class Split(Protocol):
-    """Inputs and targets of one part of the data, resident on the device.
+@dataclass(frozen=True)
+class Split:
+    """Inputs and targets of one part of the data, row by row.
 
     Attributes:
         inputs: shape `(examples, ...)`.
@@ -20,24 +23,57 @@ class Split(Protocol):
     inputs: Tensor
     targets: Tensor
 
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or not len(self.inputs):
+            raise ValueError(
+                "a split needs as many inputs as targets, and at least one: "
+                f"it has {len(self.inputs)} inputs and {len(self.targets)} targets"
+            )
 
-class Data(Protocol):
-    """The three parts of a task's data."""
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def to(self, device: torch.device) -> Split:
+        """The same rows on another device."""
+        return Split(self.inputs.to(device), self.targets.to(device))
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three parts of a task's data; how they were split must not depend on anything random."""
 
     train: Split
     validation: Split
     test: Split
 
+    def to(self, device: torch.device) -> Data:
+        """The same data on another device."""
+        return Data(self.train.to(device), self.validation.to(device), self.test.to(device))
+
 
 class Task(Protocol):
-    """A named problem: data, model, loss and metrics. A user's own task is a class like this."""
+    """A named problem: data, model, loss and metrics. A user's own task is a class like this.
+
+    All of it is written for the CPU; data and model are moved to the worker's device. The model is
+    built under a seed, so that torch's own random initial weights repeat.
+
+    Attributes:
+        info: what the service must know of it.
+        batch_size: examples of one update. The last, partial batch of an epoch is dropped, so that
+            ``info.updates_per_epoch`` is ``len(data.train) // batch_size``.
+    """
 
     info: TaskInfo
+    batch_size: int
 
-    def data(self, options: dict[str, Any], device: device) -> Data: ...
+    def data(self, options: dict[str, Any]) -> Data:
+        """Load the data; called once per worker and set of options."""
 
-    def model(self, options: dict[str, Any]) -> nn.Module: ...
+    def model(self, options: dict[str, Any]) -> nn.Module:
+        """Build the network with fresh weights; called once per trial."""
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor: ...
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch, a scalar. Reported as ``train_loss``, ``val_loss``, ``test_loss``."""
 
-    def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]: ...
+    def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """More to measure on a whole split: ``accuracy`` becomes ``val_accuracy`` and ``test_accuracy``."""

@@ -1,0 +1,1 @@
+"""Tasks: what is trained. Importing this package imports no torch."""

@@ -1,0 +1,58 @@
+"""What an exception means: which failure of the attempt, and whether the process can be used again."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+import torch
+
+from search.errors import NotFound, Unsuitable
+from search.protocol import LONGEST_LOG, Failed
+
+LONGEST_MESSAGE: Final = 2000
+_NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_OF_THE_DEVICE: Final = (
+    "CUDA error",
+    "CUDA driver error",
+    "CUBLAS_STATUS",
+    "cuDNN error",
+    "CUDNN_STATUS",
+    "NCCL error",
+)
+
+
+def failure(error: Exception, task: str) -> Failed:
+    """The failure that an exception of a trial of this task stands for."""
+    match error:
+        case Unsuitable() | NotFound():
+            cause, sentence = "configuration", str(error)
+        case _ if is_out_of_memory(error):
+            cause, sentence = "out_of_memory", f"task {task} ran out of memory: {_one_line(error)}"
+        case _ if is_of_the_device(error):
+            cause, sentence = "device", f"the device failed under task {task}: {_one_line(error)}"
+        case _:
+            cause, sentence = "error", f"task {task} raised {type(error).__name__}: {_one_line(error)}"
+    log = "".join(traceback.format_exception(error))
+    return Failed.model_validate({"cause": cause, "message": sentence[:LONGEST_MESSAGE], "log": log[-LONGEST_LOG:]})
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the device or the machine."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _NO_MEMORY)
+
+
+def is_of_the_device(error: Exception) -> bool:
+    """Whether CUDA itself failed: after that the process's context is broken, whatever the cause was."""
+    if is_out_of_memory(error):
+        return False
+    if isinstance(error, torch.AcceleratorError):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _OF_THE_DEVICE)
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "no message"

@@ -1,0 +1,63 @@
+"""Whatever a trial does, it ends in a value: an outcome, the time it took, and whether the process survived it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from search.protocol import Assignment, Failed, Outcome
+from search.tasks import registry
+from search.tasks.base import Task
+from search.training.data import Datasets
+from search.training.failures import failure, is_of_the_device, is_out_of_memory
+from search.training.loop import Monitor, train
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended here.
+
+    Attributes:
+        outcome: None when the monitor said to drop it.
+        seconds: wall-clock time of the training, the data's loading included.
+        process_broken: the device failed, and this process must not be used again.
+    """
+
+    outcome: Outcome | None
+    seconds: float
+    process_broken: bool = False
+
+
+class Trainer:
+    """Trains one trial after the other on one device, and keeps tasks and their data in between."""
+
+    def __init__(self, device: torch.device, load: Callable[[str], Task] = registry.load) -> None:
+        self._datasets = Datasets(device)
+        self._load = load
+        self._tasks: dict[str, Task] = {}
+
+    def __call__(self, assignment: Assignment, monitor: Monitor) -> Ended:
+        """Train a trial; whatever the task raises becomes a failure."""
+        started = time.perf_counter()
+        try:
+            outcome = train(self._task(assignment.task), assignment, monitor, self._datasets)
+        except Exception as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
+            outcome, broken = self._explain(error, assignment), is_of_the_device(error)
+        else:
+            broken = False
+        return Ended(outcome, time.perf_counter() - started, broken)
+
+    def _task(self, name: str) -> Task:
+        if name not in self._tasks:
+            self._tasks[name] = self._load(name)
+        return self._tasks[name]
+
+    def _explain(self, error: Exception, assignment: Assignment) -> Failed:
+        if is_out_of_memory(error):
+            self._datasets.clear()
+            if self._datasets.device.type == "cuda":
+                torch.cuda.empty_cache()
+        return failure(error, assignment.task)
