@@ -144,7 +144,10 @@ class StudyState(StrEnum):
 
 
 class TrialState(StrEnum):
-    """``queued → running → completed | pruned | diverged | cancelled | failed``; ``running → queued`` when an attempt is lost."""
+    """``queued → running → completed | pruned | diverged | cancelled | failed``.
+
+    And ``running → queued`` when an attempt is lost.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"

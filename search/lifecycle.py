@@ -1,0 +1,124 @@
+"""The life of a study: what people order, and when it ends by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from search import endings
+from search.errors import Conflict
+from search.ledger import Ledger
+from search.stopping import why_failed, why_stopped
+from search.study import Budget, Study, StudyState, TrialState
+
+
+def pause(ledger: Ledger, now: datetime) -> None:
+    """Hand out nothing new; a study that is paused stays so.
+
+    Raises:
+        Conflict: the study is over.
+    """
+    refuse_if_over(ledger.study, "cannot be paused")
+    ledger.write_study(replace(ledger.study, state=StudyState.PAUSED))
+    settle(ledger, now)
+
+
+def resume(ledger: Ledger, now: datetime) -> None:
+    """Hand out again; a study that is not paused stays as it is.
+
+    Raises:
+        Conflict: the study is over.
+    """
+    refuse_if_over(ledger.study, "cannot be resumed")
+    ledger.write_study(replace(ledger.study, state=_open_state(ledger.study)))
+    settle(ledger, now)
+
+
+def cancel(ledger: Ledger, now: datetime) -> None:
+    """End the study: queued trials now, running ones at their next report; once cancelled, it stays so.
+
+    Raises:
+        Conflict: the study ended in another way.
+    """
+    if ledger.study.state is StudyState.CANCELLED:
+        return
+    refuse_if_over(ledger.study, "cannot be cancelled")
+    _end(ledger, StudyState.CANCELLED, "", "the study was cancelled", now)
+
+
+def amend(
+    ledger: Ledger,
+    *,
+    priority: int | None,
+    labels: Mapping[str, str] | None,
+    budget: Budget | None,
+    now: datetime,
+) -> None:
+    """Change priority, labels and budget; None leaves them. A budget with room reopens a completed study.
+
+    Raises:
+        Conflict: the study failed or was cancelled, and takes no other budget.
+    """
+    study, request = ledger.study, ledger.study.request
+    if budget is not None and study.state in (StudyState.FAILED, StudyState.CANCELLED):
+        raise Conflict(f"study {study.name} is {study.state.value}: its budget can no longer change")
+    new = {"priority": priority, "labels": None if labels is None else dict(labels), "budget": budget}
+    request = request.model_copy(update={name: value for name, value in new.items() if value is not None})
+    ledger.write_study(replace(study, request=request, reason=study.reason if budget is None else ""))
+    if budget is not None:
+        _reopen(ledger, now)
+    settle(ledger, now)
+
+
+def settle(ledger: Ledger, now: datetime) -> None:
+    """Bring the study to the state that its trials, its budget and the time mean."""
+    study = ledger.study
+    if study.state.is_final:
+        return
+    failure = why_failed(ledger)
+    if failure is not None:
+        _end(ledger, StudyState.FAILED, failure, f"the study failed: {failure}", now)
+        return
+    stopped = why_stopped(ledger, now)
+    if stopped is not None:
+        for trial in ledger.in_state(TrialState.QUEUED):
+            ledger.write_trial(endings.cancelled(trial, stopped, now))
+        ledger.write_study(replace(study, reason=study.reason or stopped))
+    used_up = len(ledger.trials) >= study.request.budget.trials
+    if (stopped is not None or used_up) and not ledger.has_live_trials:
+        ledger.write_study(replace(ledger.study, state=StudyState.COMPLETED, finished_at=now))
+
+
+def refuse_if_over(study: Study, what: str) -> None:
+    """Refuse to change a study that has ended.
+
+    Raises:
+        Conflict: it has.
+    """
+    if study.state.is_final:
+        raise Conflict(f"study {study.name} {what}: it is {study.state.value}")
+
+
+def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetime) -> None:
+    for trial in ledger.in_state(TrialState.QUEUED):
+        ledger.write_trial(endings.cancelled(trial, told, now))
+    for trial in ledger.in_state(TrialState.RUNNING):
+        ledger.write_trial(replace(trial, cancel=told))
+    ledger.write_study(replace(ledger.study, state=state, reason=reason, finished_at=now))
+
+
+def _reopen(ledger: Ledger, now: datetime) -> None:
+    study = ledger.study
+    has_room = len(ledger.trials) < study.request.budget.trials
+    if study.state is not StudyState.COMPLETED:
+        return
+    stopped = why_stopped(ledger, now)
+    if stopped is None and has_room:
+        ledger.write_study(replace(study, state=_open_state(study), finished_at=None))
+    else:
+        ledger.write_study(replace(study, reason=stopped or ""))
+
+
+def _open_state(study: Study) -> StudyState:
+    return StudyState.QUEUED if study.started_at is None else StudyState.RUNNING
