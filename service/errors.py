@@ -138,7 +138,7 @@ async def invalid_request(_: Request, error: Exception) -> Response:
     return problem(422, _sentence(places, len(found)), errors=places)
 
 
-async def search_error(_: Request, error: Exception) -> Response:
+async def search_error(request: Request, error: Exception) -> Response:
     """A request that the search refuses, by what the caller should do next."""
     assert isinstance(error, SearchError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)

@@ -6,14 +6,15 @@ Numbers that a training may lose to infinity travel as ``float | null``: JSON ha
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from schedules import AnySchedule, Recipe
 from search.ledger import Attempt
-from search.protocol import Device, Metrics, Point
+from search.protocol import Device, Point
 from search.study import Budget, Direction, Plan, Study, StudyRequest, StudyState, Trial, TrialState
+from service.store import WorkerRecord
 
 Item = TypeVar("Item", bound=BaseModel)
 Labels = Annotated[
@@ -288,7 +289,7 @@ class PreviewBody(Body):
 
     schedule: AnySchedule
     horizon: Annotated[int, Field(ge=1, le=LONGEST_HORIZON)] = 1000
-    peak_lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    peak_lr: Annotated[float, Field(ge=1e-12, le=1e6)] = 1.0
     limit: Annotated[int, Field(ge=2, le=2000)] = 500
 
 
@@ -314,7 +315,7 @@ class CheckBody(Body):
     """A recipe to check against the length of a run."""
 
     recipe: Recipe
-    horizon: PositiveInt
+    horizon: Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
 
 
 class CheckOut(Out):
@@ -337,8 +338,8 @@ class WorkerOut(Out):
     """A worker, as it announced itself.
 
     Attributes:
+        tasks: names of the tasks that it announced.
         seen_at: when it was last heard of.
-        holds: trials that it holds now.
     """
 
     worker: str
@@ -349,6 +350,20 @@ class WorkerOut(Out):
     tasks: list[str]
     announced_at: datetime
     seen_at: datetime
+
+    @classmethod
+    def of(cls, record: WorkerRecord) -> Self:
+        said = record.announcement
+        return cls(
+            worker=said.worker,
+            host=said.host,
+            pid=said.pid,
+            device=said.device,
+            versions=dict(said.versions),
+            tasks=[task.name for task in said.tasks],
+            announced_at=record.announced_at,
+            seen_at=record.seen_at,
+        )
 
 
 class HealthOut(Out):

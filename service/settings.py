@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
 Workers = Literal["auto"] | Annotated[int, Field(ge=0, le=1024)]
-ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised here, not bound to
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
 
 
@@ -114,8 +114,8 @@ class Settings(BaseSettings):
         """Warn of what is allowed and unwise."""
         if self.is_exposed and self.tls_cert is None:
             warnings.warn(
-                f"listening on {self.host} without TLS: keys travel in the clear; set ETUDE_TLS_CERT and ETUDE_TLS_KEY, "
-                "or keep the service behind a proxy that ends TLS",
+                f"listening on {self.host} without TLS: keys travel in the clear; "
+                "set ETUDE_TLS_CERT and ETUDE_TLS_KEY, or keep the service behind a proxy that ends TLS",
                 stacklevel=2,
             )
 

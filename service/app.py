@@ -1,0 +1,130 @@
+"""The web application: opens the database, leads, and serves the API, the dashboard and the documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from search.errors import SearchError
+from service import dashboard, errors, openapi
+from service.auth import Door, Hardened
+from service.ensemble import Ensemble
+from service.events import CLAIMS_AT_ONCE, Bell
+from service.routes import docs, schedules, studies, system, trials, work
+from service.routes.parts import Opened
+from service.settings import Settings
+from service.store import Store, open_store
+from service.store.store import utc_now
+
+LARGEST_BODY_BYTES = 16 * 1024 * 1024
+TICK_SECONDS = 1.0
+
+logger = logging.getLogger("etude.service")
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The application for one database. Nothing is opened before its lifespan starts.
+
+    Run it in one process: one service owns the studies of a database.
+
+    Raises (as the lifespan starts):
+        SearchError: the database cannot be opened, or another service holds it.
+    """
+    app = FastAPI(
+        title="Etude",
+        version=_version(),
+        description=openapi.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=openapi.TAGS,
+        max_body_size=LARGEST_BODY_BYTES,
+        generate_unique_id_function=_operation_id,
+        lifespan=lambda app: _lifespan(app, settings, clock),
+    )
+    errors.install(app)
+    for each in (studies, trials, schedules, work, system, docs):
+        app.include_router(each.router)
+    app.router.routes.extend(dashboard.routes(_dashboard(app)))
+    app.add_middleware(Door, settings=settings)
+    app.add_middleware(Hardened)
+    openapi.install(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    settings.warn()
+    if settings.database_url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = await asyncio.to_thread(open_store, settings.database, clock=clock)
+    try:
+        ensemble = Ensemble(store, clock, settings.lease_seconds)
+        await asyncio.to_thread(ensemble.start)
+        bell = Bell(asyncio.get_running_loop())
+        app.state.opened = Opened(store, ensemble, bell, CapacityLimiter(CLAIMS_AT_ONCE), clock)
+        unsubscribe = ensemble.subscribe(bell.ring)
+        ticking = asyncio.create_task(_tick(ensemble))
+        try:
+            yield
+        finally:
+            bell.close()
+            unsubscribe()
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+async def _tick(ensemble: Ensemble) -> None:
+    """Let time pass for leases, budgets and the leadership, until cancelled."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        # Shielded: a transaction under way must end before the database is closed.
+        await _finished(asyncio.create_task(asyncio.to_thread(_tick_once, ensemble)))
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _tick_once(ensemble: Ensemble) -> None:
+    try:
+        ensemble.tick()
+    except SearchError as error:
+        logger.warning("time could not pass for the studies, and is tried again: %s", error)
+    except Exception:  # a clock that stops at one defect would never end a lease again
+        logger.exception("time could not pass for the studies, and is tried again")
+
+
+def _dashboard(app: FastAPI) -> dashboard.Dashboard:
+    def store() -> Store:
+        opened: Opened = app.state.opened
+        return opened.store
+
+    return dashboard.Dashboard(
+        open_storage=lambda: dashboard.open_storage(store().optuna_url), generation=lambda: store().generation
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _version() -> str:
+    try:
+        return version("etude")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,43 @@
+"""What the service knows of itself: its tasks, its workers, its health."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse
+
+from search.tasks.info import TaskInfo
+from service.routes.parts import REFUSALS, Service, StrictRoute
+from service.schemas import HealthOut, PageOut, ReadyOut, WorkerOut
+
+router = APIRouter(tags=["system"], route_class=StrictRoute, responses=REFUSALS)
+
+
+@router.get("/v1/tasks")
+def list_tasks(service: Service) -> PageOut[TaskInfo]:
+    """List the tasks that a study may name: built in, announced by workers, and `external`."""
+    return PageOut[TaskInfo](items=service.ensemble.tasks())
+
+
+@router.get("/v1/workers")
+def list_workers(service: Service) -> PageOut[WorkerOut]:
+    """List the workers that have announced themselves."""
+    return PageOut[WorkerOut](items=[WorkerOut.of(record) for record in service.store.workers()])
+
+
+@router.get("/healthz", responses={})
+async def healthz() -> HealthOut:
+    """The process answers. Asks nothing of the database."""
+    return HealthOut()
+
+
+@router.get("/readyz")
+def readyz(service: Service) -> ReadyOut:
+    """The database answers, and this service is the one that writes; else 503 with the reason."""
+    service.ensemble.ready()
+    return ReadyOut()
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> RedirectResponse:
+    """The dashboard is the front page."""
+    return RedirectResponse("/dashboard/", 307)

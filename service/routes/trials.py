@@ -1,0 +1,112 @@
+"""Trials of a study, and the answers drawn from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Query, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from schedules.export import torch_snippet
+from search.errors import NotFound
+from search.study import TrialState
+from service import schemas
+from service.routes.examples import ENQUEUE_EXAMPLES
+from service.routes.parts import (
+    CONFLICT,
+    NOT_FOUND,
+    REFUSALS,
+    Cursor,
+    Limit,
+    NamedStudy,
+    Project,
+    Service,
+    StrictRoute,
+    StudyName,
+    TrialNumber,
+)
+from service.routes.schedules import refuse_too_short
+from service.schemas import BestOut, CurveOut, EnqueueBody, LeaderboardOut, PageOut, TrialDetailOut, TrialOut
+
+router = APIRouter(prefix="/v1/studies/{name}", route_class=StrictRoute, responses=REFUSALS | NOT_FOUND)
+
+
+@router.get("/trials", tags=["trials"])
+def list_trials(
+    study: NamedStudy,
+    service: Service,
+    state: Annotated[TrialState | None, Query(description="Only trials in this state.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> PageOut[TrialOut]:
+    """List the study's trials by rising number."""
+    page = service.store.trials(study.id, state=state, cursor=cursor, limit=limit)
+    return PageOut[TrialOut].model_construct(
+        items=[schemas.trial_out(study, trial) for trial in page.items], next_cursor=page.next_cursor
+    )
+
+
+@router.post("/trials", tags=["trials"], status_code=201, responses=CONFLICT)
+def enqueue_trial(
+    body: Annotated[EnqueueBody, Body(openapi_examples=ENQUEUE_EXAMPLES)],
+    study: NamedStudy,
+    response: Response,
+    service: Service,
+    name: StudyName,
+    project: Project = "default",
+) -> TrialOut:
+    """Run a recipe of one's own as the study's next trial. It counts against the budget; the sampler is not told."""
+    refuse_too_short(body.recipe.schedule, study.plan.horizon, ("recipe", "schedule"))
+    trial = service.ensemble.enqueue_trial(project, name, body.recipe)
+    suffix = "" if project == "default" else f"?project={project}"
+    response.headers["Location"] = f"/v1/studies/{name}/trials/{trial.number}{suffix}"
+    return schemas.trial_out(study, trial)
+
+
+@router.get("/trials/{number}", tags=["trials"])
+def get_trial(study: NamedStudy, number: TrialNumber, service: Service) -> TrialDetailOut:
+    """Show a trial with its parameters, its attempts and, when it failed, the whole traceback."""
+    trial = service.store.trial(study.id, number)
+    return schemas.trial_detail(study, trial, list(service.store.attempts(study.id, number)))
+
+
+@router.get("/trials/{number}/curve", tags=["trials"])
+def get_curve(
+    study: NamedStudy,
+    number: TrialNumber,
+    service: Service,
+    attempt: Annotated[int | None, Query(ge=1, le=10_000, description="The newest, when not given.")] = None,
+) -> CurveOut:
+    """Every evaluation of a trial's attempt."""
+    trial = service.store.trial(study.id, number)
+    points = service.store.curve(study.id, number, attempt)
+    return CurveOut.model_construct(
+        study=study.name, trial=number, attempt=attempt or trial.attempt, metric=study.plan.metric, points=list(points)
+    )
+
+
+@router.get("/leaderboard", tags=["answers"])
+def get_leaderboard(study: NamedStudy, service: Service, limit: Limit = 20) -> LeaderboardOut:
+    """The completed trials, best value first."""
+    return schemas.leaderboard_out(study, list(service.store.leaderboard(study.id, limit=limit)))
+
+
+@router.get(
+    "/best",
+    tags=["answers"],
+    response_model=BestOut,
+    responses={200: {"description": "The best recipe.", "content": {"text/x-python": {"schema": {"type": "string"}}}}},
+)
+def get_best(
+    study: NamedStudy,
+    service: Service,
+    to: Annotated[Literal["json", "torch"], Query(description="As JSON, or as a program for torch.")] = "json",
+) -> Response:
+    """The best recipe found so far."""
+    board = service.store.leaderboard(study.id, limit=1)
+    if not board or board[0].value is None:
+        raise NotFound(f"study {study.name} has no completed trial yet, so it has no best recipe")
+    best = board[0]
+    if to == "torch":
+        return PlainTextResponse(torch_snippet(best.recipe, study.plan.horizon), media_type="text/x-python")
+    return JSONResponse(schemas.best_out(study, best, board[0].value).model_dump(mode="json"))
