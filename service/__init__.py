@@ -1,0 +1,1 @@
+"""The service: what the world speaks to, and the only place that knows HTTP and SQL."""

@@ -1,0 +1,29 @@
+"""The store: the database behind values of the search; nothing else in Etude speaks SQL."""
+
+from service.store.errors import (
+    DatabaseInUse,
+    DatabaseUnreachable,
+    DiskFull,
+    NameTaken,
+    NotLeader,
+    Unstorable,
+    WrongSchema,
+)
+from service.store.store import Store, open_store
+from service.store.values import Leadership, Page, StoredEvent, WorkerRecord
+
+__all__ = [
+    "DatabaseInUse",
+    "DatabaseUnreachable",
+    "DiskFull",
+    "Leadership",
+    "NameTaken",
+    "NotLeader",
+    "Page",
+    "Store",
+    "StoredEvent",
+    "Unstorable",
+    "WorkerRecord",
+    "WrongSchema",
+    "open_store",
+]

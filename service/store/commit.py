@@ -1,0 +1,140 @@
+"""All that happened to a study, written in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, exc, insert, select, update
+
+from search.errors import NotFound
+from search.ledger import Changes
+from search.protocol import Point
+from search.study import TrialState
+from service.store import mirror, rows
+from service.store.mirror import Mirrored
+from service.store.upsert import upsert
+from service.tables import attempts, curves, events, studies, trials
+
+_log = logging.getLogger(__name__)
+
+_CHUNK = 1000
+"""Numbers looked up by one statement, far below what either database takes."""
+
+
+def write(connection: Connection, changes: Changes, now: datetime) -> None:
+    """Write our tables and Optuna's, all trials at once.
+
+    Raises:
+        NotFound: the study is not there any more.
+    """
+    before = _write_study(connection, changes)
+    batch = _to_mirror(changes, before)
+    added = mirror.write(connection, changes.study, batch)
+    _write_ours(connection, changes, before, added, now)
+
+
+def write_one_by_one(connection: Connection, changes: Changes, now: datetime) -> None:
+    """Write our tables, and Optuna's trial by trial: one that Optuna's tables refuse stays out of them alone.
+
+    It is tried again with its next change, since it has no row there yet.
+
+    Raises:
+        NotFound: the study is not there any more.
+    """
+    before = _write_study(connection, changes)
+    added: dict[int, int] = {}
+    for each in _to_mirror(changes, before):
+        try:
+            with connection.begin_nested():
+                added |= mirror.write(connection, changes.study, [each])
+        except (exc.DataError, exc.IntegrityError):
+            _log.exception(
+                "trial %d of study %s/%s does not fit Optuna's tables and is missing there",
+                each.trial.number,
+                changes.study.project,
+                changes.study.name,
+            )
+    _write_ours(connection, changes, before, added, now)
+
+
+def _write_study(connection: Connection, changes: Changes) -> dict[int, RowMapping]:
+    """Write the study's row, and read how its touched trials stand in the database."""
+    study = changes.study
+    found = connection.execute(update(studies).where(studies.c.id == study.id).values(rows.study_row(study)))
+    if found.rowcount == 0:
+        raise NotFound(f"study {study.project}/{study.name} (id {study.id}) was deleted: nothing more is written to it")
+    before: dict[int, RowMapping] = {}
+    numbers = [trial.number for trial in changes.trials]
+    for start in range(0, len(numbers), _CHUNK):
+        query = select(trials.c.number, trials.c.optuna_id, trials.c.state, trials.c.attempt).where(
+            trials.c.study_id == study.id, trials.c.number.in_(numbers[start : start + _CHUNK])
+        )
+        before |= {row["number"]: row for row in connection.execute(query).mappings()}
+    return before
+
+
+def _to_mirror(changes: Changes, before: dict[int, RowMapping]) -> list[Mirrored]:
+    points: dict[tuple[int, int], list[Point]] = defaultdict(list)
+    for number, attempt, point in changes.points:
+        points[number, attempt].append(point)
+    batch = []
+    for trial in changes.trials:
+        row = before.get(trial.number)
+        batch.append(
+            Mirrored(
+                trial=trial,
+                optuna_id=row["optuna_id"] if row else None,
+                was=TrialState(row["state"]) if row else None,
+                restarted=row is not None and row["attempt"] != trial.attempt,
+                points=tuple(points[trial.number, trial.attempt]),
+            )
+        )
+    return batch
+
+
+def _write_ours(
+    connection: Connection, changes: Changes, before: dict[int, RowMapping], added: dict[int, int], now: datetime
+) -> None:
+    study_id = changes.study.id
+    new = [trial for trial in changes.trials if trial.number not in before]
+    _insert(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
+    _update_trials(
+        connection,
+        [
+            rows.trial_row(each) | _link(each.number, added, before[each.number]["optuna_id"]) | {"key": each.number}
+            for each in changes.trials
+            if each.number in before
+        ],
+        study_id,
+    )
+    attempted = {(each.trial, each.attempt): rows.attempt_row(study_id, each) for each in changes.attempts}
+    upsert(connection, attempts, list(attempted.values()))
+    points = {
+        (number, attempt, point.update): rows.point_row(study_id, number, attempt, point)
+        for number, attempt, point in changes.points
+    }
+    upsert(connection, curves, list(points.values()))
+    _insert(connection, events, [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events])
+
+
+def _link(number: int, added: dict[int, int], known: int | None = None) -> rows.Row:
+    return {"optuna_id": known or added.get(number)}
+
+
+def _insert(connection: Connection, table: Any, new: Sequence[rows.Row]) -> None:
+    if new:
+        connection.execute(insert(table), new)
+
+
+def _update_trials(connection: Connection, changed: Sequence[rows.Row], study_id: int) -> None:
+    if not changed:
+        return
+    columns = {name: bindparam(f"new_{name}", type_=trials.c[name].type) for name in changed[0] if name != "key"}
+    statement = update(trials).where(trials.c.study_id == study_id, trials.c.number == bindparam("key")).values(columns)
+    connection.execute(
+        statement, [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in changed]
+    )

@@ -1,0 +1,185 @@
+"""Questions to the database; none of them is answered from memory, and none changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Select, func, select
+
+from search.errors import NotFound
+from search.ledger import Attempt
+from search.protocol import Announcement, Point
+from search.study import Study, StudyState, Trial, TrialState
+from search.tasks.info import TaskInfo
+from service.store import rows
+from service.store.engine import reading
+from service.store.values import Page, StoredEvent, WorkerRecord, check_limit, cursor_after, read_cursor
+from service.tables import attempts, curves, events, studies, tasks, trials, workers
+
+_LIGHT = [column for column in trials.c if column.name not in {"distributions", "log"}]
+
+
+class Reader:
+    """What anybody may ask, the leader or not.
+
+    Attributes:
+        engine: the connections; reading from it directly is for tests and tools.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    def find_study(self, project: str, name: str) -> Study:
+        """One study by its name.
+
+        Raises:
+            NotFound: the project has no such study.
+        """
+        found = self._all(select(studies).where(studies.c.project == project, studies.c.name == name))
+        if not found:
+            raise NotFound(f"project {project!r} has no study named {name!r}")
+        return rows.to_study(found[0])
+
+    def studies(
+        self, project: str, *, state: StudyState | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Study]:
+        """The studies of a project, the newest first.
+
+        Raises:
+            Unsuitable: the cursor or the limit cannot be.
+        """
+        check_limit(limit)
+        query = select(studies).where(studies.c.project == project).order_by(studies.c.id.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(studies.c.state == state.value)
+        if cursor is not None:
+            query = query.where(studies.c.id < read_cursor(cursor))
+        found = [rows.to_study(row) for row in self._all(query)]
+        more = cursor_after(found[limit - 1].id) if len(found) > limit else None
+        return Page(items=tuple(found[:limit]), next_cursor=more)
+
+    def active_studies(self) -> list[Study]:
+        """The studies of all projects that have not ended, in order of creation."""
+        active = [state.value for state in StudyState if not state.is_final]
+        return [
+            rows.to_study(row)
+            for row in self._all(select(studies).where(studies.c.state.in_(active)).order_by(studies.c.id))
+        ]
+
+    def load_study(self, study_id: int) -> tuple[Study, list[Trial]]:
+        """A study with all its trials, whole, as one moment saw them.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        with reading(self.engine) as connection:
+            found = connection.execute(select(studies).where(studies.c.id == study_id)).mappings().one_or_none()
+            if found is None:
+                raise NotFound(f"there is no study with id {study_id}")
+            query = select(trials).where(trials.c.study_id == study_id).order_by(trials.c.number)
+            return rows.to_study(found), [rows.to_trial(row) for row in connection.execute(query).mappings()]
+
+    def counts(self, study_id: int) -> dict[TrialState, int]:
+        """How many trials are in each state; states without a trial count 0."""
+        query = (
+            select(trials.c.state, func.count().label("trials"))
+            .where(trials.c.study_id == study_id)
+            .group_by(trials.c.state)
+        )
+        found = {row["state"]: row["trials"] for row in self._all(query)}
+        return {state: found.get(state.value, 0) for state in TrialState}
+
+    def trials(
+        self, study_id: int, *, state: TrialState | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Trial]:
+        """Trials by number, without distributions and logs.
+
+        Raises:
+            Unsuitable: the cursor or the limit cannot be.
+        """
+        check_limit(limit)
+        query = select(*_LIGHT).where(trials.c.study_id == study_id).order_by(trials.c.number).limit(limit + 1)
+        if state is not None:
+            query = query.where(trials.c.state == state.value)
+        if cursor is not None:
+            query = query.where(trials.c.number > read_cursor(cursor))
+        found = [rows.to_trial(row) for row in self._all(query)]
+        more = cursor_after(found[limit - 1].number) if len(found) > limit else None
+        return Page(items=tuple(found[:limit]), next_cursor=more)
+
+    def trial(self, study_id: int, number: int) -> Trial:
+        """One trial, whole.
+
+        Raises:
+            NotFound: the study has no trial of this number.
+        """
+        found = self._all(select(trials).where(trials.c.study_id == study_id, trials.c.number == number))
+        if not found:
+            raise NotFound(f"the study has no trial {number}")
+        return rows.to_trial(found[0])
+
+    def attempts(self, study_id: int, number: int) -> list[Attempt]:
+        """The attempts at a trial, the first first."""
+        query = select(attempts).where(attempts.c.study_id == study_id, attempts.c.trial == number)
+        return [rows.to_attempt(row) for row in self._all(query.order_by(attempts.c.attempt))]
+
+    def curve(self, study_id: int, number: int, attempt: int | None = None) -> list[Point]:
+        """Every point of one attempt, by default the newest that has points."""
+        query = select(curves).where(curves.c.study_id == study_id, curves.c.trial == number)
+        if attempt is None:
+            newest = select(func.max(curves.c.attempt)).where(curves.c.study_id == study_id, curves.c.trial == number)
+            query = query.where(curves.c.attempt == newest.scalar_subquery())
+        else:
+            query = query.where(curves.c.attempt == attempt)
+        return [rows.to_point(row) for row in self._all(query.order_by(curves.c.updates))]
+
+    def leaderboard(self, study_id: int, *, limit: int = 20) -> list[Trial]:
+        """The best completed trials, the best first; of equal ones the earlier.
+
+        Raises:
+            Unsuitable: the limit cannot be.
+        """
+        check_limit(limit)
+        direction = self._all(select(studies.c.direction).where(studies.c.id == study_id))
+        if not direction:
+            return []
+        best_first = trials.c.value.asc() if direction[0]["direction"] == "minimize" else trials.c.value.desc()
+        query = select(*_LIGHT).where(
+            trials.c.study_id == study_id, trials.c.state == TrialState.COMPLETED.value, trials.c.value.is_not(None)
+        )
+        return [rows.to_trial(row) for row in self._all(query.order_by(best_first, trials.c.number).limit(limit))]
+
+    def events(self, study_id: int, after: int, limit: int = 500) -> list[StoredEvent]:
+        """Events of a study with ids above ``after``, in order.
+
+        Raises:
+            Unsuitable: the limit cannot be.
+        """
+        check_limit(limit)
+        query = select(events).where(events.c.study_id == study_id, events.c.id > after).order_by(events.c.id)
+        return [
+            StoredEvent(id=row["id"], at=row["at"], kind=row["kind"], payload=row["payload"])
+            for row in self._all(query.limit(limit))
+        ]
+
+    def workers(self) -> list[WorkerRecord]:
+        """Every worker that ever announced itself, the last seen first."""
+        return [
+            WorkerRecord(
+                announcement=Announcement.model_validate(row["announcement"]),
+                announced_at=row["announced_at"],
+                seen_at=row["seen_at"],
+            )
+            for row in self._all(select(workers).order_by(workers.c.seen_at.desc(), workers.c.worker))
+        ]
+
+    def announced_tasks(self) -> list[TaskInfo]:
+        """The tasks that workers have announced, by name."""
+        return [TaskInfo.model_validate(row["info"]) for row in self._all(select(tasks).order_by(tasks.c.name))]
+
+    def _all(self, query: Select[Any]) -> list[Any]:
+        with reading(self.engine) as connection:
+            return list(connection.execute(query).mappings())
