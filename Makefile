@@ -17,6 +17,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 setup: $(STAMP) ## create .venv and install the locked releases; again only when they change
+	@:
 
 demo: setup ## run a study of 60 trials from end to end
 	@$(BIN)/etude demo
@@ -42,6 +43,7 @@ lock: setup ## pin the newest releases that pyproject.toml allows
 	@$(LOCK) --upgrade --extra train --extra dev pyproject.toml --output-file requirements/dev.txt
 	@$(LOCK) --constraint requirements/dev.txt --extra train pyproject.toml --output-file requirements/worker.txt
 	@$(LOCK) --constraint requirements/dev.txt pyproject.toml --output-file requirements/service.txt
+	@$(LOCK) --constraint requirements/dev.txt --group build --output-file requirements/build.txt
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
