@@ -142,6 +142,12 @@ class PlateauState(BaseModel):
     cooldown_left: Count = 0
 
 
+def _in_words(name: str, value: float) -> str:
+    if name.endswith("_fraction"):
+        return f"{name.removesuffix('_fraction').replace('_', ' ')} {100 * value:.3g}%"
+    return f"{name.replace('_', ' ')} {value:.3g}"
+
+
 class Schedule(BaseModel):
     """A map from updates already made to a multiplier in [0, 1] of the peak learning rate.
 
@@ -218,11 +224,20 @@ class Schedule(BaseModel):
                 f"the schedule {self.kind!r} needs at least {self.shortest_horizon} updates, got a horizon of {horizon}"
             )
 
+    @classmethod
+    def shortest_for(cls, ranges: Mapping[str, Range]) -> int:
+        """Return a horizon from which on ``check`` passes for whatever a search builds from these ranges.
+
+        Args:
+            ranges: where each ``searched`` parameter is looked for, by name; others are ignored.
+        """
+        return cls.shortest_horizon
+
     def summary(self) -> str:
         """Return a few words for a table, such as ``cosine → 0.01``."""
         values = self.model_dump(exclude={"kind"})
         end = values.pop("final_ratio", 0)
-        words = [self.kind.replace("_", " "), *(f"{name.replace('_', ' ')} {v:.3g}" for name, v in values.items())]
+        words = [self.kind.replace("_", " "), *(_in_words(name, value) for name, value in values.items())]
         return " ".join([*words, f"→ {end:.3g}"] if end else words)
 
     @classmethod

@@ -126,8 +126,19 @@ class MultiFactor(Shape):
             )
 
     def summary(self) -> str:
-        milestones = ", ".join(f"{milestone:.3g}" for milestone in self.milestones)
-        return f"multi factor × {self.gamma:.3g} at {milestones}"
+        if len(self.milestones) > 4:
+            places = f"{len(self.milestones)} milestones from {self.milestones[0]:.3g}"
+        else:
+            places = ", ".join(f"{milestone:.3g}" for milestone in self.milestones)
+        return f"multi factor × {self.gamma:.3g} at {places}"
+
+    @classmethod
+    def shortest_for(cls, ranges: Mapping[str, Range]) -> int:
+        """Two milestones that are a whole update apart never fall on one, however they are rounded."""
+        rest = 1 - ranges["multi_factor_first"].high
+        second = ranges["multi_factor_second"]
+        between, after = rest * second.low, rest * (1 - second.high)
+        return max(cls.shortest_horizon, math.ceil(1 / between), math.floor(0.5 / after) + 1)
 
     @classmethod
     def build(cls, values: Mapping[str, float]) -> Self:

@@ -1,0 +1,227 @@
+"""From a study request and what is known of its task to a plan with nothing left open."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from schedules import FAMILIES, updates_at
+from search.errors import Unsuitable
+from search.space import WARMUP, Space
+from search.study import Direction, Plan, PrunerChoice, StudyRequest
+from search.tasks.info import Option, TaskInfo
+
+MOST_SHOWN = 20
+"""Points of a trial that Optuna's tables keep; its dashboard takes seconds per refresh beyond that."""
+
+EARLIEST_RUNG = 0.05
+"""Share of a run before which ``halving`` does not compare trials unless the study says so."""
+
+EXTERNAL = TaskInfo(
+    name="external",
+    description="Trained by the user's own program through the work protocol.",
+    metrics={"val_loss": "minimize"},
+    updates_per_epoch=1,
+    options={
+        "horizon": Option(type="integer", default=None, low=1, high=1e9, description="updates of a run; required"),
+        "evaluations": Option(type="integer", default=20, low=1, high=1e6, description="evaluations in a run"),
+    },
+)
+"""The task without training here. Beside its options it takes ``metrics``: each name with its direction."""
+
+
+class _ExternalOptions(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon: Annotated[int, Field(strict=True, ge=1, le=10**9)]
+    evaluations: Annotated[int, Field(strict=True, ge=1, le=10**6)] = 20
+    metrics: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=64)], Direction], Field(min_length=1, max_length=50)
+    ] = {"val_loss": "minimize"}
+
+
+def make_plan(request: StudyRequest, info: TaskInfo) -> Plan:
+    """Fill in every default of a request and check the whole against its task.
+
+    Raises:
+        Unsuitable: an option or metric that the task does not have or take, a direction against the task's, a
+            run too short for a family of the space, or a pruner without a place to compare trials.
+    """
+    if info.name == EXTERNAL.name:
+        return _external_plan(request)
+    options = {name: option.default for name, option in info.options.items()} | request.task_options
+    for name, value in request.task_options.items():
+        _check_option(info, name, value)
+    epochs = info.default_epochs if request.epochs is None else request.epochs
+    run = _Run(horizon=epochs * info.updates_per_epoch, every=info.updates_per_epoch)
+    return _plan(request, info, options, run)
+
+
+class _Run:
+    """Where a run is evaluated: every so many updates, and after the last."""
+
+    def __init__(self, *, horizon: int, every: int) -> None:
+        self.horizon = horizon
+        self.every = every
+        self.n_evaluations = -(-horizon // every)
+
+    def evaluation(self, number: int) -> int:
+        """Return the updates done at the evaluation of this number, the first being 1."""
+        return min(number * self.every, self.horizon)
+
+    def nearest_inside(self, fraction: float) -> int | None:
+        """Return the evaluation nearest to a fraction of the run, the last apart; None when there is no other."""
+        if self.n_evaluations < 2:
+            return None
+        number = math.floor(updates_at(fraction, self.horizon) / self.every + 0.5)
+        return self.evaluation(min(max(number, 1), self.n_evaluations - 1))
+
+
+def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], run: _Run) -> Plan:
+    _check_horizon(request.space, run.horizon)
+    metric, direction = _objective(request, info)
+    rungs = _rungs(request.pruner, run)
+    return Plan(
+        task=info.name,
+        task_options=options,
+        horizon=run.horizon,
+        updates_per_epoch=info.updates_per_epoch,
+        evaluate_every=run.every,
+        metric=metric,
+        direction=direction,
+        at=request.objective.at,
+        rungs=rungs,
+        shown=_shown(rungs, run),
+    )
+
+
+def _external_plan(request: StudyRequest) -> Plan:
+    if request.epochs is not None:
+        raise Unsuitable(
+            f"an external task counts in updates: give task_options.horizon, not epochs, got {request.epochs} epochs",
+            where=("epochs",),
+            value=request.epochs,
+        )
+    try:
+        options = _ExternalOptions.model_validate(request.task_options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ("task_options", *first["loc"])
+        message = f"{'.'.join(map(str, where))} of an external task: {first['msg']}"
+        raise Unsuitable(message, where=where, value=first["input"]) from error
+    every = -(-options.horizon // options.evaluations)
+    metrics = options.metrics
+    info = EXTERNAL.model_copy(
+        update={"metrics": metrics, "updates_per_epoch": every, "objective": next(iter(metrics))}
+    )
+    return _plan(request, info, options.model_dump(mode="json"), _Run(horizon=options.horizon, every=every))
+
+
+def _check_option(info: TaskInfo, name: str, value: JsonValue) -> None:
+    where = ("task_options", name)
+    option = info.options.get(name)
+    if option is None:
+        known = ", ".join(info.options) or "none"
+        raise Unsuitable(f"the task {info.name} has no option {name!r}; it has: {known}", where=where, value=value)
+    broken = _broken_rule(option, value)
+    if broken is not None:
+        raise Unsuitable(
+            f"the option {name!r} of the task {info.name} must be {broken}, got {value!r:.100}",
+            where=where,
+            value=value,
+        )
+
+
+def _broken_rule(option: Option, value: JsonValue) -> str | None:
+    if not _has_type(option, value):
+        return f"of type {option.type}"
+    if option.choices is not None and value not in option.choices:
+        return f"one of {', '.join(map(repr, option.choices))}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if option.low is not None and value < option.low:
+            return f"at least {option.low:g}"
+        if option.high is not None and value > option.high:
+            return f"at most {option.high:g}"
+    return None
+
+
+def _has_type(option: Option, value: JsonValue) -> bool:
+    match option.type:
+        case "boolean":
+            return isinstance(value, bool)
+        case "string":
+            return isinstance(value, str)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:
+    metric = info.objective if request.objective.metric is None else request.objective.metric
+    if metric not in info.metrics:
+        raise Unsuitable(
+            f"the task {info.name} has no metric {metric!r}; it has: {', '.join(info.metrics)}",
+            where=("objective", "metric"),
+            value=metric,
+        )
+    own, asked = info.metrics[metric], request.objective.direction
+    if asked is not None and asked != own:
+        raise Unsuitable(
+            f"the metric {metric!r} of the task {info.name} improves in the direction {own!r}, got {asked!r}",
+            where=("objective", "direction"),
+            value=asked,
+        )
+    return metric, own
+
+
+def _check_horizon(space: Space, horizon: int) -> None:
+    """Refuse a run in which some recipe of the space could not do what it says."""
+    for number, family in enumerate(space.families):
+        ranges = space.searched(family)
+        n_warmup = updates_at(ranges[WARMUP].high, horizon)
+        shortest = FAMILIES[family].shortest_for(ranges)
+        if horizon - n_warmup < shortest:
+            raise Unsuitable(
+                f"a run of {horizon} updates is too short for the family {family!r} in this space: it needs "
+                f"{shortest} updates after the warm-up, which takes up to {n_warmup}",
+                where=("space", "families", number),
+                value=family,
+            )
+
+
+def _rungs(pruner: PrunerChoice, run: _Run) -> tuple[int, ...]:
+    if pruner.kind == "none":
+        return ()
+    snapped = {run.nearest_inside(fraction) for fraction in _fractions(pruner)}
+    rungs = tuple(sorted(rung for rung in snapped if rung is not None))
+    if not rungs:
+        raise Unsuitable(
+            f"the pruner {pruner.kind!r} compares trials at an evaluation before the last, but a run of {run.horizon} "
+            f"updates is evaluated only once, after all of them",
+            where=("pruner", "kind"),
+            value=pruner.kind,
+        )
+    return rungs
+
+
+def _fractions(pruner: PrunerChoice) -> tuple[float, ...]:
+    if pruner.rungs is not None:
+        return pruner.rungs
+    if pruner.kind == "halving":
+        powers = (pruner.reduction_factor**-power for power in (3, 2, 1))
+        return tuple(fraction for fraction in powers if fraction >= EARLIEST_RUNG)
+    return (0.25, 0.5, 0.75)
+
+
+def _shown(rungs: tuple[int, ...], run: _Run) -> tuple[int, ...]:
+    """Spread the points evenly over the evaluations; each rung then takes the place of the nearest of them."""
+    n_shown = min(MOST_SHOWN, run.n_evaluations)
+    shown = {run.evaluation(-(-number * run.n_evaluations // n_shown)) for number in range(1, n_shown + 1)}
+    for rung in rungs:
+        distances = {abs(update - rung): update for update in shown - {*rungs, run.horizon}}
+        if rung not in shown and distances:
+            shown = shown - {distances[min(distances)]} | {rung}
+    return tuple(sorted(shown))
