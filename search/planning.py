@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -25,7 +26,7 @@ EXTERNAL = TaskInfo(
     metrics={"val_loss": "minimize"},
     updates_per_epoch=1,
     options={
-        "horizon": Option(type="integer", default=None, low=1, high=1e9, description="updates of a run; required"),
+        "horizon": Option(type="integer", default=1000, low=1, high=1e9, description="updates of a run; to be given"),
         "evaluations": Option(type="integer", default=20, low=1, high=1e6, description="evaluations in a run"),
     },
 )
@@ -51,9 +52,7 @@ def make_plan(request: StudyRequest, info: TaskInfo) -> Plan:
     """
     if info.name == EXTERNAL.name:
         return _external_plan(request)
-    options = {name: option.default for name, option in info.options.items()} | request.task_options
-    for name, value in request.task_options.items():
-        _check_option(info, name, value)
+    options = _complete_options(info, request.task_options)
     epochs = info.default_epochs if request.epochs is None else request.epochs
     run = _Run(horizon=epochs * info.updates_per_epoch, every=info.updates_per_epoch)
     return _plan(request, info, options, run)
@@ -119,44 +118,13 @@ def _external_plan(request: StudyRequest) -> Plan:
     return _plan(request, info, options.model_dump(mode="json"), _Run(horizon=options.horizon, every=every))
 
 
-def _check_option(info: TaskInfo, name: str, value: JsonValue) -> None:
-    where = ("task_options", name)
-    option = info.options.get(name)
-    if option is None:
-        known = ", ".join(info.options) or "none"
-        raise Unsuitable(f"the task {info.name} has no option {name!r}; it has: {known}", where=where, value=value)
-    broken = _broken_rule(option, value)
-    if broken is not None:
-        raise Unsuitable(
-            f"the option {name!r} of the task {info.name} must be {broken}, got {value!r:.100}",
-            where=where,
-            value=value,
-        )
-
-
-def _broken_rule(option: Option, value: JsonValue) -> str | None:
-    if not _has_type(option, value):
-        return f"of type {option.type}"
-    if option.choices is not None and value not in option.choices:
-        return f"one of {', '.join(map(repr, option.choices))}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if option.low is not None and value < option.low:
-            return f"at least {option.low:g}"
-        if option.high is not None and value > option.high:
-            return f"at most {option.high:g}"
-    return None
-
-
-def _has_type(option: Option, value: JsonValue) -> bool:
-    match option.type:
-        case "boolean":
-            return isinstance(value, bool)
-        case "string":
-            return isinstance(value, str)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _complete_options(info: TaskInfo, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    for name, value in given.items():
+        try:
+            info.complete({name: value})
+        except ValueError as error:
+            raise Unsuitable(str(error), where=("task_options", name), value=value) from error
+    return info.complete(given)
 
 
 def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:
