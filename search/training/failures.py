@@ -22,7 +22,7 @@ _OF_THE_DEVICE: Final = (
 )
 
 
-def failure(error: Exception, task: str) -> Failed:
+def failure(error: BaseException, task: str) -> Failed:
     """The failure that an exception of a trial of this task stands for."""
     match error:
         case Unsuitable() | NotFound():
@@ -37,14 +37,14 @@ def failure(error: Exception, task: str) -> Failed:
     return Failed.model_validate({"cause": cause, "message": sentence[:LONGEST_MESSAGE], "log": log[-LONGEST_LOG:]})
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the device or the machine."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _NO_MEMORY)
 
 
-def is_of_the_device(error: Exception) -> bool:
+def is_of_the_device(error: BaseException) -> bool:
     """Whether CUDA itself failed: after that the process's context is broken, whatever the cause was."""
     if is_out_of_memory(error):
         return False
@@ -53,6 +53,6 @@ def is_of_the_device(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _OF_THE_DEVICE)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else "no message"

@@ -44,7 +44,7 @@ class Trainer:
         started = time.perf_counter()
         try:
             outcome = train(self._task(assignment.task), assignment, monitor, self._datasets)
-        except Exception as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
             outcome, broken = self._explain(error, assignment), is_of_the_device(error)
         else:
             broken = False
@@ -55,7 +55,7 @@ class Trainer:
             self._tasks[name] = self._load(name)
         return self._tasks[name]
 
-    def _explain(self, error: Exception, assignment: Assignment) -> Failed:
+    def _explain(self, error: Exception | SystemExit, assignment: Assignment) -> Failed:
         if is_out_of_memory(error):
             self._datasets.clear()
             if self._datasets.device.type == "cuda":

@@ -1,0 +1,121 @@
+"""A worker's process, from its first line: the device is chosen before anything imports torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from search.devices import DeviceSlot, choose, detect_devices, parse_slot
+from search.errors import SearchError, Unsuitable
+from search.protocol import Announcement, Device, Name, WorkService
+from search.signals import stopped_by_signals
+from search.tasks.info import TaskInfo
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(
+    service: WorkService,
+    *,
+    device: str = "auto",
+    tasks: Iterable[str] | None = None,
+    project: Name | None = None,
+    studies: Iterable[Name] | None = None,
+    parent: int | None = None,
+) -> int:
+    """Work for a service in this process until a signal, or the parent's end, stops it; the exit code.
+
+    Args:
+        device: ``cuda:1``, ``cpu``, or ``auto``: the first CUDA device, else a core.
+        tasks: names of the tasks to work on; all registered ones, when not given.
+        parent: process id of the parent; when that process is gone, this one gives back what it holds and ends.
+
+    Raises:
+        Unsuitable: there is no such device, or a task named here cannot be loaded.
+        NotFound: a task named here is not registered.
+        SearchError: the service refuses this worker.
+    """
+    slot = _slot(device)
+    choose(slot, os.environ)
+    from search.training.trainer import Trainer  # noqa: PLC0415  imports torch, which must find the device chosen
+    from search.worker import Worker, worker_id  # noqa: PLC0415
+
+    place = _place(slot)
+    announcement = Announcement(
+        worker=worker_id(),
+        host=platform.node()[:253],
+        pid=os.getpid(),
+        device=_describe(slot, place),
+        versions=_versions(),
+        tasks=tuple(_infos(tasks)),
+    )
+    stop = threading.Event()
+    log.info(
+        "worker %s on %s, tasks: %s", announcement.worker, slot.name, ", ".join(t.name for t in announcement.tasks)
+    )
+    with stopped_by_signals(stop, parent=parent):
+        return Worker(service, announcement, Trainer(place), stop, project=project, studies=studies).run()
+
+
+def _slot(device: str) -> DeviceSlot:
+    if device == "auto":
+        return detect_devices()[0]
+    try:
+        return parse_slot(device)
+    except ValueError as error:
+        raise Unsuitable(str(error), where=("device",), value=device) from error
+
+
+def _place(slot: DeviceSlot) -> torch.device:
+    import torch  # noqa: PLC0415
+
+    if slot.kind == "cpu":
+        torch.set_num_threads(1)
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise Unsuitable(f"device {slot.name} cannot be used: torch finds no CUDA device there", where=("device",))
+    return torch.device("cuda", 0)
+
+
+def _describe(slot: DeviceSlot, place: torch.device) -> Device:
+    if slot.kind == "cpu":
+        return Device(kind="cpu", index=slot.index, name=platform.processor()[:200] or platform.machine())
+    import torch  # noqa: PLC0415
+
+    properties = torch.cuda.get_device_properties(place)
+    return Device(kind="cuda", index=slot.index, name=properties.name[:200], memory_bytes=properties.total_memory)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("etude", "torch"):
+        try:
+            found[package] = version(package)[:100]
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _infos(wanted: Iterable[str] | None) -> list[TaskInfo]:
+    """What the tasks say of themselves; one that cannot be loaded is left out, unless it was asked for."""
+    from search.tasks import registry  # noqa: PLC0415  imports torch
+
+    if wanted is not None:
+        return [registry.load(name).info for name in wanted]
+    found = []
+    for name in registry.names():
+        try:
+            found.append(registry.load(name).info)
+        except SearchError as error:
+            log.exception("%s; this worker works without it", error)
+    if not found:
+        raise Unsuitable("this worker has no task to work on: no installed package registers one that can be loaded")
+    return found

@@ -1,0 +1,218 @@
+"""A worker: claims a trial, trains it, says how it ended, and begins again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from search.errors import Conflict, NotFound, Unavailable, Unsuitable
+from search.protocol import (
+    Announcement,
+    Assignment,
+    ClaimRequest,
+    Failed,
+    Fence,
+    FinishRequest,
+    Name,
+    Outcome,
+    Point,
+    ReleaseRequest,
+    ReportRequest,
+    TrialFinish,
+    TrialReport,
+    WorkService,
+)
+from search.reporting import LARGEST_REPORT, Backoff, Reporter
+from search.training.loop import Monitor
+from search.training.trainer import Ended
+
+WAIT_SECONDS: Final = 2.0
+"""How long a claim waits for work at the service. A worker that is told to stop lets its claim come back first,
+so that no trial is handed to a process that is gone."""
+
+ANNOUNCE_SECONDS: Final = 300.0
+"""A worker presents itself again this often, so that a service with a new database knows it too."""
+
+IDLE_SECONDS: Final = 0.2
+"""Between two claims without work, for a service that does not hold them."""
+
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long a worker that is told to stop goes on trying to reach the service."""
+
+LAST_PAUSE_SECONDS: Final = 0.5
+
+DEVICE_BROKEN: Final = 70
+"""Exit code of a process whose device failed: start a fresh one."""
+
+log = logging.getLogger(__name__)
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+def worker_id() -> str:
+    """A name for this process that no other worker has, now or later."""
+    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in socket.gethostname())
+    return f"{host[:60] or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Worker:
+    """Works for a service until it is told to stop, one trial at a time.
+
+    Args:
+        announcement: who this worker is and which tasks it can run.
+        run: trains one trial.
+        stop: set when the worker is to end; it gives back what it holds.
+        project: work only for this project; for any, when not given.
+        studies: work only for these studies of the project.
+    """
+
+    def __init__(
+        self,
+        service: WorkService,
+        announcement: Announcement,
+        run: Callable[[Assignment, Monitor], Ended],
+        stop: threading.Event,
+        *,
+        project: Name | None = None,
+        studies: Iterable[Name] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._service = service
+        self._announcement = announcement
+        self._run = run
+        self._stop = stop
+        self._clock = clock
+        self._sleep = sleep
+        self._claim_request = ClaimRequest(
+            worker=announcement.worker,
+            tasks=tuple(task.name for task in announcement.tasks),
+            project=project,
+            studies=None if studies is None else tuple(studies),
+            wait_seconds=WAIT_SECONDS,
+        )
+        self._announced_at: float | None = None
+        self._is_broken = False
+
+    def run(self) -> int:
+        """Work until told to stop; the exit code for the process.
+
+        Raises:
+            SearchError: the service refuses this worker, and would again.
+        """
+        backoff = Backoff()
+        while not self._stop.is_set() and not self._is_broken:
+            try:
+                worked = self.work_once()
+            except Unavailable as error:
+                log.warning("the service is away, trying again: %s", error)
+                self._stop.wait(backoff.fail())
+                continue
+            backoff.succeed()
+            if not worked:
+                self._stop.wait(IDLE_SECONDS)
+        return DEVICE_BROKEN if self._is_broken else 0
+
+    def work_once(self) -> bool:
+        """Claim a trial, train it, record how it ended; False when none was waiting.
+
+        Raises:
+            Unavailable: the service cannot be reached, and this worker holds nothing.
+            SearchError: the service refuses this worker.
+        """
+        self._present()
+        assignment = self._claim()
+        if assignment is None:
+            return False
+        with Reporter(self._service, assignment, self._stop) as reporter:
+            ended = self._run(assignment, reporter)
+        self._is_broken = ended.process_broken
+        self._conclude(assignment.fence, ended, reporter)
+        return True
+
+    def _present(self) -> None:
+        now = self._clock()
+        if self._announced_at is None or now - self._announced_at >= ANNOUNCE_SECONDS:
+            self._service.announce(self._announcement)
+            self._announced_at = now
+
+    def _claim(self) -> Assignment | None:
+        """Ask for one trial; what was handed out before and lost on the way comes again, since nothing is held now."""
+        try:
+            answer = self._service.claim(self._claim_request)
+        except NotFound as error:
+            self._announced_at = None
+            raise Unavailable(str(error)) from error
+        first, *others = answer.assignments or (None,)
+        for other in others:
+            self._release(other.fence)
+        return first
+
+    def _conclude(self, fence: Fence, ended: Ended, reporter: Reporter) -> None:
+        """Say how the attempt ended; nothing is said of one that is somebody else's by now."""
+        if reporter.lost is not None:
+            log.warning("%s is dropped: %s", _name(fence), reporter.lost)
+        elif ended.outcome is None:
+            self._release(fence)
+        else:
+            self._finish(fence, ended.outcome, ended.seconds, reporter.unsent())
+
+    def _finish(self, fence: Fence, outcome: Outcome, seconds: float, points: tuple[Point, ...]) -> None:
+        if isinstance(outcome, Failed):
+            log.error("%s failed (%s): %s", _name(fence), outcome.cause, outcome.message)
+        while len(points) > LARGEST_REPORT:
+            report = TrialReport(fence=fence, update=0, points=points[:LARGEST_REPORT])
+            if self._insist(self._service.report, ReportRequest(reports=(report,)), fence) is None:
+                return
+            points = points[LARGEST_REPORT:]
+        finish = TrialFinish(fence=fence, outcome=outcome, points=points, train_seconds=seconds)
+        try:
+            answer = self._insist(self._service.finish, FinishRequest(finishes=(finish,)), fence)
+        except Unsuitable as error:
+            if isinstance(outcome, Failed):
+                raise
+            self._finish(fence, _refused(outcome, error), seconds, ())
+            return
+        if answer is not None and answer.receipts[0].status == "lost":
+            log.warning("%s was finished too late: %s", _name(fence), answer.receipts[0].reason)
+
+    def _release(self, fence: Fence) -> None:
+        self._insist(self._service.release, ReleaseRequest(fences=(fence,)), fence)
+
+    def _insist(self, send: Callable[[Request], Answer], request: Request, fence: Fence) -> Answer | None:
+        """Send until the service has answered; None when it refuses, or is away while this worker has to end.
+
+        Raises:
+            Unsuitable: the service cannot take such a message at all.
+        """
+        backoff = Backoff()
+        give_up_at: float | None = None
+        while True:
+            try:
+                return send(request)
+            except Unavailable as error:
+                log.warning("%s waits for the service: %s", _name(fence), error)
+            except (Conflict, NotFound) as error:
+                log.warning("%s is dropped: %s", _name(fence), error)
+                return None
+            if not self._stop.wait(backoff.fail()):
+                continue
+            give_up_at = self._clock() + LAST_WORDS_SECONDS if give_up_at is None else give_up_at
+            if self._clock() >= give_up_at:
+                log.error("%s is left behind: this worker has to end, and the service is away", _name(fence))
+                return None
+            self._sleep(LAST_PAUSE_SECONDS)
+
+
+def _refused(outcome: Outcome, error: Unsuitable) -> Failed:
+    return Failed(cause="error", message=f"the service refuses the outcome {outcome.kind!r}: {error}"[:2000])
+
+
+def _name(fence: Fence) -> str:
+    return f"trial {fence.trial} of study {fence.project}/{fence.study}, attempt {fence.attempt},"
