@@ -23,3 +23,5 @@ for _name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 settings.register_profile("etude", derandomize=True, deadline=None, database=None, max_examples=100)
 settings.load_profile("etude")
+
+pytest_plugins = ["tests.databases"]
