@@ -6,6 +6,7 @@ import heapq
 import html
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from schedules.base import Schedule
 from schedules.recipe import Recipe
@@ -41,10 +42,12 @@ def points(what: Recipe | Schedule, horizon: int, limit: int = 500) -> list[tupl
 def _refine(schedule: Schedule, horizon: int, known: dict[int, float], limit: int) -> None:
     """Halve the gap with the largest change until there are ``limit`` points."""
     updates = sorted(known)
-    gaps = [(-abs(known[b] - known[a]), a, b) for a, b in zip(updates, updates[1:], strict=False) if b - a > 1]
+    gaps = [(-abs(known[b] - known[a]), a, b) for a, b in pairwise(updates) if b - a > 1]
     heapq.heapify(gaps)
     while gaps and len(known) < limit:
-        _, a, b = heapq.heappop(gaps)
+        change, a, b = heapq.heappop(gaps)
+        if change == 0:
+            break
         middle = (a + b) // 2
         known[middle] = schedule(middle, horizon)
         for left, right in ((a, middle), (middle, b)):
@@ -66,23 +69,20 @@ def svg(what: Recipe | Schedule, horizon: int, peak_lr: float | None = None) -> 
         peak_lr = what.peak_lr
     schedule = what.schedule if isinstance(what, Recipe) else what
     top, y_unit = (1.0, "share of the peak rate") if peak_lr is None else (peak_lr, "learning rate")
-    title = f"{what.summary()}, {horizon:,} updates"
+    title = f"{what.summary()} · {horizon:,} updates"
     note = "drawn without readings: it drops when the metric stops improving" if schedule.start() else ""
     curve = [(t, top * multiplier) for t, multiplier in points(schedule, horizon)]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
-            f'height="{_HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="{_INK}">',
-            f"<title>{html.escape(title)}</title>",
-            f'<text x="{_LEFT}" y="22" font-size="15">{html.escape(title)}</text>',
-            f'<text x="{_LEFT}" y="40" font-size="12">{html.escape(note)}</text>' if note else "",
-            *_y_axis(top, y_unit),
-            *_x_axis(horizon),
-            _line(curve, horizon, top),
-            "</svg>",
-            "",
-        ]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'height="{_HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="{_INK}">'
     )
+    words = [
+        f"<title>{html.escape(title)}</title>",
+        f'<text x="{_LEFT}" y="22" font-size="15">{html.escape(title)}</text>',
+        f'<text x="{_LEFT}" y="40" font-size="12">{html.escape(note)}</text>',
+    ]
+    drawn = [*_y_axis(top, y_unit), *_x_axis(horizon), _line(curve, horizon, top)]
+    return "\n".join([head, *words, *drawn, "</svg>", ""])
 
 
 def _x(t: float, horizon: int) -> float:
@@ -132,7 +132,8 @@ def _x_axis(horizon: int) -> list[str]:
 
 def _ticks(top: float, n_most: int) -> list[float]:
     """Return round numbers from 0 to ``top``, about ``n_most`` of them: multiples of 1, 2 or 5 times a power of ten."""
-    exponent = math.floor(math.log10(top / n_most))
-    power = float(f"1e{exponent}")
+    if top < 1e-300:  # powers of ten end here
+        return [0.0, top]
+    power = float(f"1e{math.floor(math.log10(top / n_most))}")
     step = next((s * power for s in (1, 2, 5, 10) if top / (s * power) <= n_most), 10 * power)
     return [i * step for i in range(math.floor(top / step * (1 + 1e-9)) + 1)]
