@@ -17,7 +17,6 @@ from schedules import Recipe
 from search import endings, leases, lifecycle
 from search.answers import assignment, receipt, verdict
 from search.curve import absorb, check_points
-from search.errors import Conflict, Unsuitable
 from search.ledger import Changes, Ledger, begun, over
 from search.lifecycle import settle
 from search.protocol import (
@@ -75,6 +74,11 @@ class Conductor:
     def is_over(self) -> bool:
         """Whether nothing can happen to the study any more, short of a larger budget."""
         return self.study.state.is_final and not self._ledger.has_live_trials
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether something changed since changes were last taken."""
+        return self._ledger.has_changes
 
     def take_changes(self) -> Changes | None:
         """Return all that changed since the last call, None when nothing did."""
@@ -215,28 +219,16 @@ class Conductor:
             Conflict: the study is over, or its budget is used up.
             Unsuitable: the recipe does not fit the study's horizon.
         """
-        lifecycle.refuse_if_over(self.study, "takes no more recipes")
-        if not self._has_room:
-            raise Conflict(
-                f"the budget of study {self.study.name} is used up by {len(self.trials)} trials: raise it first"
-            )
-        try:
-            recipe.check(self.study.plan.horizon)
-        except ValueError as error:
-            raise Unsuitable(str(error), where=("recipe", "schedule"), value=self.study.plan.horizon) from error
+        lifecycle.refuse_recipe(self._ledger, recipe)
         trial = self._new(recipe, now, origin="enqueued")
         self._ledger.write_trial(trial)
         return trial
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self.trials) < self.study.request.budget.trials
 
     def _next(self, now: datetime) -> Trial | None:
         queued = self._ledger.in_state(TrialState.QUEUED)
         if queued:
             return min(queued, key=lambda trial: (trial.attempt == 0, trial.number))
-        if not self._has_room:
+        if not self._ledger.has_room:
             return None
         draw = self._told_sampling().ask(len(self.trials))
         trial = self._new(draw.recipe, now, origin="sampled")

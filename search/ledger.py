@@ -112,6 +112,15 @@ class Ledger:
     def trials(self) -> Mapping[int, Trial]:
         return self._trials
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the budget allows one more trial; retries use none of it."""
+        return len(self._trials) < self.study.request.budget.trials
+
+    @property
+    def has_changes(self) -> bool:
+        return self._study_changed or bool(self._touched)
+
     def in_state(self, state: TrialState) -> list[Trial]:
         """Return the trials in one state, by rising number."""
         return [self._trials[number] for number in sorted(self._numbers[state])]
@@ -157,7 +166,7 @@ class Ledger:
 
     def take(self) -> Changes | None:
         """Return what was written since the last call, None when nothing was."""
-        if not (self._study_changed or self._touched):
+        if not self.has_changes:
             return None
         changes = Changes(
             study=self.study,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from schedules import Recipe
 from search import endings
-from search.errors import Conflict
+from search.errors import Conflict, Unsuitable
 from search.ledger import Ledger
 from search.stopping import why_failed, why_stopped
 from search.study import Budget, Study, StudyState, TrialState
@@ -85,8 +86,7 @@ def settle(ledger: Ledger, now: datetime) -> None:
         for trial in ledger.in_state(TrialState.QUEUED):
             ledger.write_trial(endings.cancelled(trial, stopped, now))
         ledger.write_study(replace(study, reason=study.reason or stopped))
-    used_up = len(ledger.trials) >= study.request.budget.trials
-    if (stopped is not None or used_up) and not ledger.has_live_trials:
+    if (stopped is not None or not ledger.has_room) and not ledger.has_live_trials:
         ledger.write_study(replace(ledger.study, state=StudyState.COMPLETED, finished_at=now))
 
 
@@ -100,6 +100,23 @@ def refuse_if_over(study: Study, what: str) -> None:
         raise Conflict(f"study {study.name} {what}: it is {study.state.value}")
 
 
+def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
+    """Refuse a person's own recipe where the study cannot run it.
+
+    Raises:
+        Conflict: the study is over, or its budget is used up.
+        Unsuitable: the recipe does not fit the study's horizon.
+    """
+    study = ledger.study
+    if not ledger.has_room:
+        raise Conflict(f"the budget of study {study.name} is used up by {len(ledger.trials)} trials: raise it first")
+    refuse_if_over(study, "takes no more recipes")
+    try:
+        recipe.check(study.plan.horizon)
+    except ValueError as error:
+        raise Unsuitable(str(error), where=("recipe", "schedule"), value=study.plan.horizon) from error
+
+
 def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetime) -> None:
     for trial in ledger.in_state(TrialState.QUEUED):
         ledger.write_trial(endings.cancelled(trial, told, now))
@@ -110,11 +127,10 @@ def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetim
 
 def _reopen(ledger: Ledger, now: datetime) -> None:
     study = ledger.study
-    has_room = len(ledger.trials) < study.request.budget.trials
     if study.state is not StudyState.COMPLETED:
         return
     stopped = why_stopped(ledger, now)
-    if stopped is None and has_room:
+    if stopped is None and ledger.has_room:
         ledger.write_study(replace(study, state=_open_state(study), finished_at=None))
     else:
         ledger.write_study(replace(study, reason=stopped or ""))

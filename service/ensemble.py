@@ -1,0 +1,296 @@
+"""All running studies of one database, and what may be asked of them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from schedules import Recipe
+from search.answers import receipt, verdict
+from search.conductor import Conductor
+from search.errors import Conflict, Unavailable
+from search.planning import make_plan
+from search.protocol import (
+    Announcement,
+    ClaimAnswer,
+    ClaimRequest,
+    FinishAnswer,
+    FinishRequest,
+    ReleaseAnswer,
+    ReleaseRequest,
+    ReportAnswer,
+    ReportRequest,
+    TrialReport,
+    Verdict,
+)
+from search.study import Budget, Plan, Study, StudyRequest, Trial
+from search.tasks.info import TaskInfo
+from service.catalogue import find_task, known_tasks
+from service.messages import answer_each, suited
+from service.store import DatabaseInUse, NameTaken, NotLeader, Store
+from service.turns import Turns
+
+LEADER_SECONDS = 15.0
+"""A leader that is not heard of for so long may be replaced."""
+
+SEEN_SECONDS = 10.0
+"""How often at most it is recorded that a worker spoke."""
+
+LONGEST_TASK_IN_NAME = 56
+"""Characters of a task's name in a study's made-up name, which has at most 63."""
+
+_log = logging.getLogger(__name__)
+
+
+class Ensemble:
+    """The running studies of one database, under one lock.
+
+    Args:
+        clock: gives aware UTC; all times of leases and studies are its.
+        lease_seconds: a worker that is silent for so long has lost its trial.
+        leader_seconds: another service may take over after so long a silence of this one.
+        absence_seconds: a pause between two ticks longer than this means that this process stood still, suspended or
+            starved; workers could not be heard, so leases get a full term instead of ending. None never assumes so.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        lease_seconds: float = 60.0,
+        *,
+        leader_seconds: float = LEADER_SECONDS,
+        absence_seconds: float | None = None,
+    ) -> None:
+        self._store = store
+        self._turns = Turns(store, clock, lease_seconds=lease_seconds, leader_seconds=leader_seconds)
+        self._longest_pause = None if absence_seconds is None else timedelta(seconds=absence_seconds)
+        self._ticked_at: datetime | None = None
+        self._seen_at: dict[str, datetime] = {}
+
+    def start(self) -> None:
+        """Take the leadership and the running studies; on PostgreSQL, stand by when another service leads.
+
+        Raises:
+            DatabaseInUse: another service holds the SQLite file.
+            Unavailable: the database failed.
+        """
+        try:
+            self._turns.lead()
+        except DatabaseInUse:
+            raise
+        except NotLeader as error:
+            _log.info("standing by: %s", error)
+
+    def ready(self) -> None:
+        """Make sure that studies can be changed now.
+
+        Raises:
+            Unavailable: this service stands by, or the database does not answer.
+        """
+        with self._turns.turn():
+            self._store.active_studies()
+
+    def tick(self) -> None:
+        """Let time pass: keep the leadership, end leases that are over, stop studies whose time is used up.
+
+        Raises:
+            Unavailable: the database failed; the next tick tries again. To stand by is no failure.
+        """
+        try:
+            self._turns.lead()
+            with self._turns.turn() as now:
+                self._let_pass(now)
+        except NotLeader:
+            self._ticked_at = None
+        except Unavailable:
+            self._turns.was_away = True
+            raise
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``wake`` called after every commit, from any thread; the answer ends that."""
+        return self._turns.subscribe(wake)
+
+    def tasks(self) -> list[TaskInfo]:
+        """Return the tasks that a study may name."""
+        return known_tasks(self._store)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Record a worker and the tasks that it can run."""
+        with self._turns.turn() as now:
+            self._store.announce(announcement, now)
+            self._seen_at[announcement.worker] = now
+
+    def claim(self, request: ClaimRequest, project: str | None = None) -> ClaimAnswer:
+        """Hand out trials: first those whose answer was lost, then by priority and age of their studies.
+
+        Args:
+            project: only this project's studies, whatever the request says; None allows all.
+        """
+        with self._turns.turn() as now:
+            self._see(request.worker, now)
+            suited = suited(self._turns, request, project)
+            given = [each for conductor in suited for each in conductor.resend(request.worker, request.held, now)]
+            given = given[: request.lanes]
+            for conductor in suited:
+                while len(given) < request.lanes and (new := conductor.claim(request.worker, now)) is not None:
+                    given.append(new)
+        return ClaimAnswer(assignments=tuple(given))
+
+    def report(self, request: ReportRequest, project: str | None = None) -> ReportAnswer:
+        """Take progress, and say which trials go on.
+
+        Raises:
+            Unsuitable: a report cannot be true; nothing of it was taken, the others were.
+        """
+        with self._turns.turn() as now:
+            verdicts = answer_each(
+                self._turns,
+                "reports",
+                [(report.fence, report) for report in request.reports],
+                lambda conductor, report: self._take_report(conductor, report, now),
+                lambda fence, why: verdict(fence, "lost", why),
+                project,
+            )
+        return ReportAnswer(verdicts=verdicts)
+
+    def finish(self, request: FinishRequest, project: str | None = None) -> FinishAnswer:
+        """Take the ends of attempts.
+
+        Raises:
+            Conflict: another outcome is recorded; nothing of that finish was taken, the others were.
+            Unsuitable: a finish cannot be true; nothing of it was taken, the others were.
+        """
+        with self._turns.turn() as now:
+            receipts = answer_each(
+                self._turns,
+                "finishes",
+                [(finish.fence, finish) for finish in request.finishes],
+                lambda conductor, finish: conductor.finish(finish, now),
+                lambda fence, why: receipt(fence, "lost", why),
+                project,
+            )
+        return FinishAnswer(receipts=receipts)
+
+    def release(self, request: ReleaseRequest, project: str | None = None) -> ReleaseAnswer:
+        """Take assignments back; others may claim them at once."""
+        with self._turns.turn() as now:
+            receipts = answer_each(
+                self._turns,
+                "fences",
+                [(fence, fence) for fence in request.fences],
+                lambda conductor, fence: conductor.release(fence, now),
+                lambda fence, why: receipt(fence, "lost", why),
+                project,
+            )
+        return ReleaseAnswer(receipts=receipts)
+
+    def create_study(self, project: str, request: StudyRequest) -> Study:
+        """Start a study; without a name, it is named after its task.
+
+        Raises:
+            NameTaken: the project has a study of this name.
+            Unsuitable: the request does not fit its task.
+        """
+        with self._turns.turn():
+            plan = make_plan(request, find_task(self._store, request.task))
+            study = self._insert(project, request, plan)
+            self._turns.adopt(study)
+        return study
+
+    def pause_study(self, project: str, name: str) -> Study:
+        """Hand out nothing new of a study; what runs finishes."""
+        return self._change(project, name, lambda conductor, now: conductor.pause(now))
+
+    def resume_study(self, project: str, name: str) -> Study:
+        """Hand out trials of a study again."""
+        return self._change(project, name, lambda conductor, now: conductor.resume(now))
+
+    def cancel_study(self, project: str, name: str) -> Study:
+        """End a study; its running trials are told at their next report."""
+        return self._change(project, name, lambda conductor, now: conductor.cancel(now))
+
+    def amend_study(
+        self,
+        project: str,
+        name: str,
+        *,
+        priority: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+    ) -> Study:
+        """Change priority, labels and budget of a study; a larger budget reopens a completed one."""
+        return self._change(
+            project,
+            name,
+            lambda conductor, now: conductor.amend(priority=priority, labels=labels, budget=budget, now=now),
+        )
+
+    def enqueue_trial(self, project: str, name: str, recipe: Recipe) -> Trial:
+        """Queue a person's own recipe in a study."""
+        with self._turns.turn() as now:
+            return self._turns.find(project, name).enqueue(recipe, now)
+
+    def delete_study(self, project: str, name: str) -> None:
+        """Delete a study that is over, with all its trials; a worker that still trains one of them loses it.
+
+        Raises:
+            Conflict: the study is not over.
+        """
+        with self._turns.turn():
+            study = self._store.find_study(project, name)
+            if not study.state.is_final:
+                raise Conflict(f"study {name} is {study.state.value}: cancel it before you delete it")
+            self._turns.doubt(project, name)
+            self._store.delete_study(study.id)
+            self._turns.forget(study)
+
+    def _change(self, project: str, name: str, order: Callable[[Conductor, datetime], None]) -> Study:
+        with self._turns.turn() as now:
+            conductor = self._turns.find(project, name)
+            order(conductor, now)
+        return conductor.study
+
+    def _let_pass(self, now: datetime) -> None:
+        before, self._ticked_at = self._ticked_at, now
+        stood_still = before is not None and self._longest_pause is not None and now - before > self._longest_pause
+        conductors = self._turns.all()
+        for conductor in conductors:
+            if stood_still or self._turns.was_away:
+                conductor.extend(now)
+            conductor.expire(now)
+        self._turns.commit()
+        self._turns.was_away = False
+
+    def _take_report(self, conductor: Conductor, report: TrialReport, now: datetime) -> Verdict:
+        answer = conductor.report(report, now)
+        trial = conductor.trials.get(report.fence.trial)
+        if answer.action != "lost" and trial is not None and trial.lease is not None:
+            self._see(trial.lease.worker, now)
+        return answer
+
+    def _insert(self, project: str, request: StudyRequest, plan: Plan) -> Study:
+        if request.name is not None:
+            return self._insert_named(project, request.name, request, plan)
+        stem = request.task[:LONGEST_TASK_IN_NAME]
+        while True:
+            try:
+                return self._insert_named(project, f"{stem}-{secrets.token_hex(3)}", request, plan)
+            except NameTaken:
+                continue
+
+    def _insert_named(self, project: str, name: str, request: StudyRequest, plan: Plan) -> Study:
+        try:
+            return self._store.create_study(project, name, request.model_copy(update={"name": name}), plan)
+        except Unavailable:
+            self._turns.doubt(project, name)
+            raise
+
+    def _see(self, worker: str, now: datetime) -> None:
+        """Record that a worker spoke, now and then."""
+        seen_at = self._seen_at.get(worker)
+        if seen_at is None or now - seen_at >= timedelta(seconds=SEEN_SECONDS):
+            self._store.seen(worker, now)
+            self._seen_at[worker] = now
