@@ -154,17 +154,15 @@ def _ramp(n_ramp: int, start_ratio: float) -> str:
 
 def _optimizer(optimizer: KnownOptimizer, lr: float) -> str:
     match optimizer:
-        case Sgd(momentum=momentum, nesterov=nesterov, weight_decay=decay):
-            rest = f"momentum={momentum!r}, nesterov={nesterov!r}, weight_decay={decay!r}"
-            return f"torch.optim.SGD(parameters, lr={lr!r}, {rest})"
-        case Adagrad(initial_accumulator=start, eps=eps, weight_decay=decay):
-            rest = f"initial_accumulator_value={start!r}, eps={eps!r}, weight_decay={decay!r}"
-            return f"torch.optim.Adagrad(parameters, lr={lr!r}, {rest})"
-        case Adam(beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay):
-            rest = f"betas=({beta1!r}, {beta2!r}), eps={eps!r}, weight_decay={decay!r}"
-            return f"torch.optim.Adam(parameters, lr={lr!r}, {rest})"
-        case AdamW(beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay):
-            rest = f"betas=({beta1!r}, {beta2!r}), eps={eps!r}, weight_decay={decay!r}"
-            return f"torch.optim.AdamW(parameters, lr={lr!r}, {rest})"
+        case Sgd(momentum=momentum, nesterov=nesterov):
+            name, constants = "SGD", f"momentum={momentum!r}, nesterov={nesterov!r}"
+        case Adagrad(initial_accumulator=start, eps=eps):
+            name, constants = "Adagrad", f"initial_accumulator_value={start!r}, eps={eps!r}"
+        case Adam(beta1=beta1, beta2=beta2, eps=eps):
+            name, constants = "Adam", f"betas=({beta1!r}, {beta2!r}), eps={eps!r}"
+        case AdamW(beta1=beta1, beta2=beta2, eps=eps):
+            name, constants = "AdamW", f"betas=({beta1!r}, {beta2!r}), eps={eps!r}"
         case _:
             assert_never(optimizer)
+    arguments = f"parameters, lr={lr!r}, {constants}, weight_decay={optimizer.weight_decay!r}"
+    return f"torch.optim.{name}(\n        {arguments}\n    )"

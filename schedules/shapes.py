@@ -18,7 +18,7 @@ from schedules.base import FINAL_RATIO, GAMMA, Fraction, Number, OpenFraction, R
 
 
 class Constant(Shape):
-    """The peak rate throughout: ``multiplier(t) = 1``."""
+    """The peak rate throughout, and past the end: ``multiplier(t) = 1``."""
 
     kind: Literal["constant"] = "constant"
 
@@ -36,7 +36,7 @@ class Factor(Shape):
 
         multiplier(t) = max(r, d ** (t / T))
 
-    so the factor per update is ``d ** (1 / T)``: torch's ``gamma`` in ``ExponentialLR``, which has no floor;
+    so the factor per update is ``d ** (1 / T)``, and past the end the multiplier stays at max(r, d): torch's ``gamma`` in ``ExponentialLR``, which has no floor;
     the ``factor`` of d2l's ``FactorScheduler``, whose ``stop_factor_lr`` is ``r`` times the peak rate.
 
     Source: Zhang et al., Dive into Deep Learning, 12.11.4.1, https://d2l.ai/chapter_optimization/lr-scheduler.html
@@ -68,7 +68,8 @@ class MultiFactor(Shape):
         multiplier(t) = gamma ** (number of milestones m with updates_at(m, T) <= t)
 
     The update at a milestone is the first with the lower rate, as in torch's ``MultiStepLR`` and optax's
-    ``piecewise_constant_schedule``; Keras's ``PiecewiseConstantDecay`` drops one update later.
+    ``piecewise_constant_schedule``; Keras's ``PiecewiseConstantDecay`` drops one update later. Past the end the
+    multiplier stays where the last drop left it.
 
     A search places two drops by stick-breaking: ``multi_factor_first`` is the first milestone, and
     ``multi_factor_second`` the share of the rest of the run that passes before the second.
@@ -180,6 +181,8 @@ class Linear(Shape):
 
         multiplier(t) = r + (1 - r) * (1 - t / T)
 
+    The floor is reached at t = T and stays.
+
     Source: Defazio et al. (2023), arXiv:2310.07831 (the line to 0 is worst-case optimal).
     """
 
@@ -203,7 +206,7 @@ class Polynomial(Shape):
 
         multiplier(t) = r + (1 - r) * (1 - t / T) ** power
 
-    Power 1 is ``Linear``; torch's ``PolynomialLR`` has r = 0.
+    The floor is reached at t = T and stays. Power 1 is ``Linear``; torch's ``PolynomialLR`` has r = 0.
 
     Source: Chen et al. (2017), section 4.1, arXiv:1606.00915 (the "poly" policy, power 0.9).
     """
@@ -232,7 +235,8 @@ class InverseSqrt(Shape):
 
         multiplier(t) = sqrt(s / (s + t))
 
-    A timescale of one update is d2l's ``SquareRootScheduler``, ``(t + 1) ** -0.5``. It never reaches 0.
+    A timescale of one update is d2l's ``SquareRootScheduler``, ``(t + 1) ** -0.5``. It
+    never reaches 0, and past the end it stays at its value for t = T.
 
     Source: Vaswani et al. (2017), eq. 3, arXiv:1706.03762, where the timescale is the length of the warm-up.
     """
