@@ -36,8 +36,9 @@ class Factor(Shape):
 
         multiplier(t) = max(r, d ** (t / T))
 
-    so the factor per update is ``d ** (1 / T)``, and past the end the multiplier stays at max(r, d): torch's ``gamma`` in ``ExponentialLR``, which has no floor;
-    the ``factor`` of d2l's ``FactorScheduler``, whose ``stop_factor_lr`` is ``r`` times the peak rate.
+    The factor per update is ``d ** (1 / T)``: torch's ``gamma`` in ``ExponentialLR``, which has no floor; the
+    ``factor`` of d2l's ``FactorScheduler``, whose ``stop_factor_lr`` is ``r`` times the peak rate. Past the end
+    the multiplier stays at max(r, d).
 
     Source: Zhang et al., Dive into Deep Learning, 12.11.4.1, https://d2l.ai/chapter_optimization/lr-scheduler.html
     """
