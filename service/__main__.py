@@ -1,0 +1,5 @@
+"""``python -m service`` is ``etude``."""
+
+from service.cli import main
+
+main()

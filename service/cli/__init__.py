@@ -1,0 +1,5 @@
+"""The ``etude`` command line."""
+
+from service.cli.app import main
+
+__all__ = ["main"]

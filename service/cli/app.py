@@ -1,0 +1,80 @@
+"""The ``etude`` command: its commands, and how every error leaves as a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from search.errors import SearchError
+from service.cli import demo, preview, serve, studies, worker
+from service.cli.console import err
+from service.cli.exits import EPILOG, Exit, Stop, exit_of
+
+app = typer.Typer(
+    name="etude",
+    help="Which learning-rate schedule, with which optimizer, trains my model best within my budget?",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = (
+    (serve.serve, worker.worker, demo.demo),
+    (studies.submit, studies.studies, studies.show, studies.watch, studies.best),
+    (studies.pause, studies.resume, studies.cancel, studies.tasks, preview.preview),
+)
+for each in (command for group in COMMANDS for command in group):
+    app.command()(each)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            sys.stdout.write(f"etude {version('etude')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("etude (not installed)\n")
+        raise typer.Exit
+
+
+@app.callback()
+def etude(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; end the process with one of the codes of ``Exit``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors are told on standard error, in a sentence."""
+    try:
+        app(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else Exit.FAILED
+    except Stop as stop:
+        return _told(stop.code, str(stop))
+    except SearchError as error:
+        return _told(exit_of(error), str(error))
+    except KeyboardInterrupt:
+        return _told(Exit.INTERRUPTED, "interrupted")
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wanted.
+        sys.stdout = None
+        return Exit.OK
+    return Exit.OK
+
+
+def _told(code: Exit, sentence: str) -> int:
+    err().print(f"etude: {sentence}", markup=False)
+    return code

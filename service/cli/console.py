@@ -1,0 +1,131 @@
+"""Where the command line writes: answers to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from pydantic import BaseModel, JsonValue
+from rich.console import Console
+from rich.table import Table
+
+from service.schemas import LeaderboardOut, StudyDetailOut, StudyOut, TrialDetailOut, TrialOut
+
+COLOURS = {
+    "queued": "dim",
+    "running": "cyan",
+    "paused": "yellow",
+    "completed": "green",
+    "pruned": "yellow",
+    "diverged": "magenta",
+    "cancelled": "dim",
+    "failed": "red",
+}
+
+
+def out() -> Console:
+    """For answers. Made anew each time, so that it follows a redirected standard output."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """For progress and complaints."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: BaseModel | Sequence[BaseModel]) -> None:
+    """One JSON document on standard output, for scripts."""
+    dumped: JsonValue
+    if isinstance(value, BaseModel):
+        dumped = value.model_dump(mode="json")
+    else:
+        dumped = [each.model_dump(mode="json") for each in value]
+    sys.stdout.write(json.dumps(dumped, ensure_ascii=False, indent=2) + "\n")
+
+
+def coloured(state: str) -> str:
+    colour = COLOURS.get(state, "default")
+    return f"[{colour}]{state}[/]"
+
+
+def number(value: float | None) -> str:
+    """A metric in a table; a dash where there is none."""
+    return "–" if value is None else f"{value:.5g}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration as people read it: ``8 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if value is None:
+        return "–"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def counts_line(study: StudyDetailOut) -> str:
+    """Trials per state, those without any left out."""
+    found = [f"{count} {coloured(state)}" for state, count in study.counts.items() if count]
+    return " · ".join(found) or "no trials yet"
+
+
+def studies_table(studies: Sequence[StudyOut]) -> Table:
+    table = _table("study", "task", "state", "trials", "created", "")
+    for study in studies:
+        created = study.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        table.add_row(
+            study.name, study.task, coloured(study.state), str(study.request.budget.trials), created, study.reason
+        )
+    return table
+
+
+def leaderboard_table(board: LeaderboardOut) -> Table:
+    table = _table("#", "trial", board.metric, "test", "recipe", "time", title=f"Leaderboard of {board.study}")
+    for trial in board.items:
+        test = next(iter(_test_metrics(trial)), "–")
+        table.add_row(
+            str(trial.rank), str(trial.number), number(trial.value), test, trial.summary, seconds(trial.train_seconds)
+        )
+    return table
+
+
+def trials_table(trials: Sequence[TrialOut]) -> Table:
+    table = _table("trial", "state", "value", "recipe", "")
+    for trial in trials:
+        table.add_row(str(trial.number), coloured(trial.state), number(trial.value), trial.summary, trial.reason)
+    return table
+
+
+def print_trial(console: Console, trial: TrialDetailOut) -> None:
+    """All that people ask about one trial; the traceback of a failure whole and unmarked."""
+    console.print(f"trial {trial.number} of {trial.study}: {coloured(trial.state)}  {trial.reason}")
+    console.print(f"  recipe   {trial.summary}")
+    console.print(f"  seed     {trial.seed}")
+    console.print(f"  updates  {trial.update} of {trial.horizon}, attempt {trial.attempt}")
+    for title, metrics in (("metrics ", trial.metrics), ("test    ", trial.test_metrics)):
+        if metrics:
+            console.print(f"  {title} " + ", ".join(f"{name} {number(value)}" for name, value in metrics.items()))
+    for attempt in trial.attempts:
+        ending = attempt.ending or "running"
+        console.print(
+            f"  attempt {attempt.attempt} by {attempt.worker}: {ending} {attempt.message}".rstrip(), markup=False
+        )
+    if trial.log:
+        console.print("\nlog:")
+        console.print(trial.log.rstrip(), markup=False)
+
+
+def _test_metrics(trial: TrialOut) -> list[str]:
+    """The metrics of the test split, an accuracy first."""
+    ordered = sorted(trial.test_metrics.items(), key=lambda item: ("accuracy" not in item[0], item[0]))
+    return [f"{name.removeprefix('test_')} {number(value)}" for name, value in ordered]
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table

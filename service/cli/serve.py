@@ -1,0 +1,212 @@
+"""``etude serve``: the service and its local workers, until told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from search.devices import DeviceSlot, cpu_slots, detect_devices
+from search.errors import SearchError
+from search.fleet import Fleet
+from search.signals import stopped_by_signals
+from service.cli.console import err
+from service.cli.exits import Exit, Stop
+from service.cli.logs import set_up_log
+from service.cli.serving import Server, bind, prepare_directory
+from service.settings import Settings
+
+DRAIN_SECONDS = 20.0
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [ETUDE_HOST, 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [ETUDE_PORT, 8000]")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the embedded database lives. [ETUDE_DATA_DIR, ./etude-data]")
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="postgresql+psycopg://… or sqlite:///…  [ETUDE_DATABASE_URL, SQLite in the data directory]"),
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Local workers: a number, or auto: one per device. [ETUDE_WORKERS, auto]")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM. [ETUDE_TLS_CERT]")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM. [ETUDE_TLS_KEY]")] = None,
+    allowed_hosts: Annotated[
+        str | None, typer.Option(help="Host names to answer to, separated by commas. [ETUDE_ALLOWED_HOSTS]")
+    ] = None,
+    lease_seconds: Annotated[
+        float | None, typer.Option(help="A worker unheard of for so long loses its trials. [ETUDE_LEASE_SECONDS, 60]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
+) -> None:
+    """Start the service with its local workers and keep it running.
+
+    The API key is read from ETUDE_API_KEY only: a command line is seen by everybody on the machine.
+    Ctrl-C or SIGTERM drains the workers, then stops; a second one stops at once.
+    """
+    set_up_log(logging.INFO if verbose else logging.WARNING)
+    flags = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "database_url": database_url,
+        "workers": workers,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "allowed_hosts": allowed_hosts,
+        "lease_seconds": lease_seconds,
+    }
+    run(read_settings(flags), _announce_json if as_json else _announce, parent=parent)
+
+
+def read_settings(flags: dict[str, Any]) -> Settings:
+    """Settings from the flags given, the environment, and the defaults, in this order.
+
+    Raises:
+        Stop: they are wrong or unsafe.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**given, worker_key=secrets.token_urlsafe(32))
+    except ValidationError as error:
+        raise Stop(Exit.UNSAFE, _what_is_wrong(error)) from error
+    for file in (settings.tls_cert, settings.tls_key):
+        if file is not None and not os.access(file, os.R_OK):
+            raise Stop(
+                Exit.UNSAFE, f"the TLS file {file} cannot be read: name one that exists and that this user may read"
+            )
+    return settings
+
+
+def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int | None = None) -> None:
+    """Serve with local workers until a signal arrives, the parent is gone, or the server ends."""
+    prepare_directory(settings.data_dir)
+    listening = bind(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+    _warn(settings)
+    tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+    with _told_in_a_sentence():
+        # The web framework costs a second that --help and the other commands should not wait for.
+        from service.app import create_app  # noqa: PLC0415
+
+        server = Server(create_app(settings), listening, tls=tls)
+        server.start()
+    fleet = local_fleet(settings)
+
+    def hurry(_code: int) -> None:
+        server.hurry()
+        fleet.stop(timeout=0.0)
+
+    try:
+        with stopped_by_signals(server.ended, parent=parent, end=hurry):
+            fleet.start()
+            announce(settings)
+            server.ended.wait()
+            err().print("stopping: the workers give back what they hold; a second signal stops at once")
+            fleet.stop(timeout=DRAIN_SECONDS)
+            server.stop()
+    finally:
+        fleet.stop(timeout=0.0)
+        server.stop()
+    if server.broke:
+        raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
+
+
+def local_fleet(settings: Settings) -> Fleet:
+    """The workers that the service starts itself; their key is made for this start and travels in their environment."""
+    slots = _slots(settings)
+    command = [sys.executable, "-m", "service", "worker", "--url", settings.local_url]
+    command += ["--parent", str(os.getpid())]
+    environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
+    if settings.tls_cert is not None:
+        environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
+    return Fleet(command, slots, {**environment, "ETUDE_API_KEY": settings.worker_key or ""})
+
+
+def _slots(settings: Settings) -> list[DeviceSlot]:
+    if settings.workers == 0:
+        return []
+    found = detect_devices()
+    if settings.workers == "auto":
+        return found
+    if found[0].kind == "cpu":
+        return cpu_slots(settings.workers)
+    # More workers than devices share them in turn.
+    return [found[index % len(found)] for index in range(settings.workers)]
+
+
+@contextmanager
+def _told_in_a_sentence() -> Iterator[None]:
+    from service.store import errors as store  # noqa: PLC0415  as above
+
+    codes = (
+        (store.DatabaseInUse, Exit.DATA_IN_USE),
+        (store.DiskFull, Exit.NO_SPACE),
+        (SearchError, Exit.NO_DATABASE),
+        (ValueError, Exit.UNSAFE),
+    )
+    try:
+        yield
+    except tuple(kind for kind, _ in codes) as error:
+        code = next(code for kind, code in codes if isinstance(error, kind))
+        raise Stop(code, str(error)) from error
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    sentences = []
+    for each in error.errors(include_url=False):
+        rule = each["msg"].removeprefix("Value error, ")
+        name = str(each["loc"][0]) if each["loc"] else ""
+        flag = f"--{name.replace('_', '-')} (ETUDE_{name.upper()}): " if name else ""
+        found = f" (found: {each['input']!r:.80})" if name and "key" not in name and "url" not in name else ""
+        sentences.append(f"{flag}{rule}{found}")
+    return "\n".join(dict.fromkeys(sentences))
+
+
+def _warn(settings: Settings) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        settings.warn()
+    for warning in caught:
+        err().print(f"[yellow]warning:[/] {warning.message}")
+        # The application says it once more when it starts.
+        warnings.filterwarnings("ignore", re.escape(str(warning.message)))
+
+
+def _announce(settings: Settings) -> None:
+    url = settings.local_url
+    database = "" if settings.database_url is None else "  (database: as ETUDE_DATABASE_URL says)"
+    console = err()
+    console.print(f"[bold]Etude is ready at {url}[/]   ctrl-C stops it")
+    console.print(f"  dashboard  {url}/dashboard")
+    console.print(f"  API docs   {url}/docs")
+    console.print(f"  data       {settings.data_dir.resolve()}{database}")
+
+
+def _announce_json(settings: Settings) -> None:
+    url = settings.local_url
+    ready = {
+        "url": url,
+        "dashboard": f"{url}/dashboard",
+        "docs": f"{url}/docs",
+        "data_dir": str(settings.data_dir.resolve()),
+        "pid": os.getpid(),
+    }
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
