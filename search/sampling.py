@@ -57,6 +57,9 @@ class Sampling:
         direction: in which the objective metric improves.
         seed: the study's seed.
         budget_trials: the study's budget; a quarter of it bounds the planned start.
+
+    Attributes:
+        memory: the study as Optuna holds it, to be looked at.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Sampling:
         self._seed = seed
         self._start = start(space, seed, budget_trials)
         self._storage = InMemoryStorage()
-        self._study = optuna.create_study(
+        self.memory = optuna.create_study(
             storage=self._storage, sampler=RandomSampler(seed=seed), direction=direction, study_name="study"
         )
         self._study_id = self._storage.get_study_id_from_name("study")
@@ -82,11 +85,13 @@ class Sampling:
         """
         self._refuse_disorder(number)
         if len(self._ids) < len(self._start):
-            self._study.enqueue_trial(dict(self._start[len(self._ids)]))
-        self._study.sampler = build_sampler(self._choice, derive_seed(self._seed, number))
-        trial = self._study.ask()
+            self.memory.enqueue_trial(dict(self._start[len(self._ids)]))
+        self.memory.sampler = build_sampler(self._choice, derive_seed(self._seed, number))
+        trial = self.memory.ask()
         recipe = suggest(self._space, trial, self._direction)
         self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
+        if self._choice.group:
+            self._forget_other_branches(self._ids[number])
         return Draw(recipe=recipe, parameters=trial.params, distributions=trial.distributions)
 
     def tell(self, trial: Trial) -> None:
@@ -116,6 +121,11 @@ class Sampling:
             return
         self._refuse_disorder(trial.number)
         self._ids[trial.number] = self._storage.create_new_trial(self._study_id, template_trial=_as_optunas(trial))
+
+    def _forget_other_branches(self, memory_id: int) -> None:
+        # With groups TPE draws the parameters of all families and notes them at the trial; while it runs they count as
+        # its own. No trial added again from what is stored has them, so they may not count before that either.
+        self._storage.set_trial_system_attr(memory_id, "tpe:relative_params:0", "")
 
     def _refuse_disorder(self, number: int) -> None:
         latest = next(reversed(self._ids), -1)

@@ -1,0 +1,275 @@
+"""Sampling: what is drawn together, what the sampler hears, and a rebuilt study that goes on as if never stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import pytest
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import FrozenTrial
+
+from search.sampling import Draw, Sampling, build_sampler, start
+from search.seeds import derive_seed
+from search.space import Space, suggest
+from search.study import SamplerChoice, Trial, TrialState
+from tests.search.factories import a_trial
+
+TPE = SamplerChoice()
+EVERY_TRIAL_HAS = {"plan", "lr_position", "weight_decay_position", "momentum_position", "warmup_fraction"}
+TEN_PLANS = Space(families=("constant", "factor", "multi_factor", "cosine", "plateau"))
+WITH_ADAGRAD = Space(optimizers=("sgd", "adagrad", "adamw"))
+SPACES = pytest.mark.parametrize("space", [Space(), TEN_PLANS, WITH_ADAGRAD], ids=["default", "ten plans", "adagrad"])
+
+
+def sampling(space: Space | None = None, choice: SamplerChoice = TPE, *, seed: int = 7, budget: int = 60) -> Sampling:
+    return Sampling(space or Space(), choice, "minimize", seed, budget)
+
+
+def drawn(number: int, draw: Draw, state: TrialState = TrialState.RUNNING, **fields: Any) -> Trial:
+    return a_trial(
+        number, state, recipe=draw.recipe, parameters=draw.parameters, distributions=draw.distributions, **fields
+    )
+
+
+def loss(draw: Draw) -> float:
+    rate, warmup = float(draw.parameters["lr_position"]), float(draw.parameters["warmup_fraction"])
+    return (rate - 0.6) ** 2 + 0.1 * warmup
+
+
+def ended(number: int, draw: Draw) -> Trial:
+    """End a trial as its number says: most complete, some in each other way."""
+    match number % 8:
+        case 3:
+            rungs = {20: loss(draw) + 0.5, 50: loss(draw) + 0.2}
+            return drawn(number, draw, TrialState.PRUNED, at_rungs=rungs, value=rungs[50])
+        case 5:
+            return drawn(number, draw, TrialState.DIVERGED, at_rungs={20: 9.0})
+        case 6:
+            return drawn(number, draw, TrialState.FAILED if number % 16 == 6 else TrialState.CANCELLED)
+        case _:
+            return drawn(number, draw, TrialState.COMPLETED, value=loss(draw))
+
+
+def search(
+    sampler: Sampling, n_trials: int, *, rebuild: Callable[[Iterable[Trial]], Sampling] | None = None, seed: int = 0
+) -> list[Draw]:
+    """Search with up to five trials at once that end in any order; with ``rebuild``, in a new memory now and then.
+
+    Every ninth trial is enqueued by a person, so that the study's numbers run ahead of the sampler's.
+    """
+    chance, stops = random.Random(seed), random.Random(seed + 1)
+    trials: dict[int, Trial] = {}
+    draws: dict[int, Draw] = {}
+    for number in range(n_trials):
+        if number % 9 == 4:
+            trials[number] = a_trial(number, origin="enqueued")
+            continue
+        draws[number] = sampler.ask(number)
+        trials[number] = drawn(number, draws[number])
+        running = [each for each in draws if trials[each].state == TrialState.RUNNING]
+        chance.shuffle(running)
+        for each in running[chance.randrange(5) :]:
+            trials[each] = ended(each, draws[each])
+            sampler.tell(trials[each])
+        if rebuild and stops.random() < 0.3:
+            sampler = rebuild(trials.values())
+    return list(draws.values())
+
+
+def rebuilt(trials: Iterable[Trial], choice: SamplerChoice = TPE) -> Sampling:
+    again = sampling(choice=choice)
+    for trial in trials:
+        again.add(trial)
+    return again
+
+
+def drawn_together(trial: FrozenTrial) -> set[str]:
+    """Read in Optuna's own bookkeeping which parameters TPE drew from one joint model."""
+    pieces = [text for key, text in sorted(trial.system_attrs.items()) if key.startswith("tpe:relative_params")]
+    return set(json.loads("".join(pieces))) if pieces else set()
+
+
+def test_a_number_out_of_order_is_refused() -> None:
+    sampler = sampling()
+    sampler.ask(3)
+    with pytest.raises(ValueError, match="in order of number, but 3 comes after 3"):
+        sampler.ask(3)
+    with pytest.raises(ValueError, match="in order of number, but 2 comes after 3"):
+        sampler.add(a_trial(2))
+
+
+def test_a_trial_that_still_runs_is_not_told() -> None:
+    sampler = sampling()
+    draw = sampler.ask(0)
+    with pytest.raises(ValueError, match="trial 0 has not ended: it is running"):
+        sampler.tell(drawn(0, draw))
+
+
+@SPACES
+def test_every_parameter_that_every_trial_has_is_drawn_jointly_in_every_ask_after_the_start(space: Space) -> None:
+    sampler = sampling(space)
+    search(sampler, 60)
+    trials = sampler.memory.trials
+    first_modelled = next(trial.number for trial in trials if drawn_together(trial))
+    assert first_modelled <= 20
+    assert all(drawn_together(trial) >= EVERY_TRIAL_HAS for trial in trials[first_modelled:])
+
+
+@SPACES
+def test_one_name_has_one_distribution_throughout_a_study(space: Space) -> None:
+    sampler = sampling(space)
+    search(sampler, 60)
+    seen: dict[str, Any] = {}
+    for trial in sampler.memory.trials:
+        for name, distribution in trial.distributions.items():
+            assert seen.setdefault(name, distribution) == distribution
+    assert seen.keys() > EVERY_TRIAL_HAS
+
+
+def test_grouped_tpe_models_the_parameters_of_a_family_too() -> None:
+    study = optuna.create_study()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number in range(30):
+            study.sampler = build_sampler(SamplerChoice(group=True), number)
+            _drawn_from(study)
+    assert all(drawn_together(trial) > EVERY_TRIAL_HAS | {"final_ratio"} for trial in study.trials[25:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("choice", [TPE, SamplerChoice(group=True), SamplerChoice(kind="random")], ids=str)
+def test_a_rebuilt_sampling_draws_exactly_what_one_that_never_stopped_draws(choice: SamplerChoice, seed: int) -> None:
+    unstopped = search(sampling(choice=choice), 60, seed=seed)
+    stopped = search(sampling(choice=choice), 60, seed=seed, rebuild=lambda trials: rebuilt(trials, choice))
+    assert [draw.parameters for draw in stopped] == [draw.parameters for draw in unstopped]
+    assert [draw.recipe for draw in stopped] == [draw.recipe for draw in unstopped]
+    assert [draw.distributions for draw in stopped] == [draw.distributions for draw in unstopped]
+
+
+@pytest.mark.parametrize("choice", [TPE, SamplerChoice(kind="random")], ids=str)
+def test_with_one_seed_for_the_whole_study_a_rebuilt_one_would_repeat_its_first_draws(choice: SamplerChoice) -> None:
+    first, second = (optuna.create_study(sampler=build_sampler(choice, 7)) for _ in range(2))
+    before = [_drawn_from(first) for _ in range(5)]
+    after = [_drawn_from(first) for _ in range(5)]
+    for trial in first.trials[:5]:
+        second.add_trial(trial)
+    resumed = [_drawn_from(second) for _ in range(5)]
+    assert resumed == before
+    assert resumed != after
+
+
+def _drawn_from(study: optuna.Study) -> dict[str, Any]:
+    trial = study.ask()
+    suggest(Space(), trial, "minimize")
+    study.tell(trial, 1.0)
+    return trial.params
+
+
+def test_two_seeds_draw_two_studies() -> None:
+    assert [draw.recipe for draw in search(sampling(seed=1), 20)] != [
+        draw.recipe for draw in search(sampling(seed=2), 20)
+    ]
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+def test_a_completed_trial_without_a_finite_value_is_told_like_a_diverged_one(value: float | None) -> None:
+    told = _told(TrialState.COMPLETED, value=value)
+    assert (told.state, told.value, told.intermediate_values) == (optuna.trial.TrialState.PRUNED, None, {})
+
+
+def test_a_diverged_trial_is_told_as_pruned_with_no_value_at_all() -> None:
+    told = _told(TrialState.DIVERGED, at_rungs={20: 3.0}, value=3.0)
+    assert (told.state, told.value, told.intermediate_values) == (optuna.trial.TrialState.PRUNED, None, {})
+
+
+def test_a_pruned_trial_is_told_with_the_value_at_its_last_finite_rung() -> None:
+    told = _told(TrialState.PRUNED, at_rungs={50: 2.0, 20: 3.0, 80: math.nan})
+    assert (told.state, told.value, told.intermediate_values) == (optuna.trial.TrialState.PRUNED, 2.0, {50: 2.0})
+
+
+@pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.CANCELLED])
+def test_a_trial_that_ended_for_reasons_of_its_own_is_told_as_failed(state: TrialState) -> None:
+    told = _told(state, at_rungs={20: 3.0})
+    assert (told.state, told.value, told.intermediate_values) == (optuna.trial.TrialState.FAIL, None, {})
+
+
+def _told(state: TrialState, **fields: Any) -> FrozenTrial:
+    """Tell of the second trial drawn, number 5 of its study; a rebuilt memory holds the same."""
+    sampler, again = sampling(), sampling()
+    first, draw = drawn(0, sampler.ask(0)), sampler.ask(5)
+    trial = drawn(5, draw, state, **fields)
+    sampler.tell(trial)
+    for each in (first, trial):
+        again.add(each)
+    (untouched, told), (_, as_added) = sampler.memory.trials, again.memory.trials
+    assert untouched.state == optuna.trial.TrialState.RUNNING
+    assert (as_added.state, as_added.values, as_added.params) == (told.state, told.values, told.params)
+    assert as_added.intermediate_values == told.intermediate_values
+    return told
+
+
+def test_an_enqueued_trial_never_enters_the_samplers_study() -> None:
+    sampler = sampling()
+    sampler.add(a_trial(0, origin="enqueued"))
+    sampler.tell(a_trial(0, TrialState.COMPLETED, origin="enqueued", value=0.1))
+    assert sampler.memory.trials == []
+
+
+def test_a_retried_trial_stays_running_in_memory() -> None:
+    draw = sampling().ask(0)
+    again = rebuilt([replace(drawn(0, draw), state=TrialState.QUEUED)])
+    assert [trial.state for trial in again.memory.trials] == [optuna.trial.TrialState.RUNNING]
+
+
+def test_the_start_has_every_family_once_before_any_twice_and_takes_turns() -> None:
+    planned = start(Space(), seed=7, budget_trials=100)
+    assert len(planned) == 12
+    assert {trial["plan"] for trial in planned} == set(Space().plans)
+    assert {trial["plan"].split("+")[1] for trial in planned[:6]} == set(Space().families)
+    for optimizer in Space().optimizers:
+        rates = [trial["lr_position"] for trial in planned[:6] if trial["plan"].startswith(optimizer)]
+        assert sorted(rates) == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("budget, n_planned", [(1, 0), (3, 0), (4, 1), (20, 5), (47, 11), (48, 12), (1000, 12)])
+def test_the_start_takes_a_quarter_of_the_budget_at_most(budget: int, n_planned: int) -> None:
+    assert len(start(Space(), seed=7, budget_trials=budget)) == n_planned
+
+
+def test_the_start_is_what_the_first_asks_draw_whatever_was_enqueued_between() -> None:
+    draws = search(sampling(), 15)
+    planned = start(Space(), seed=7, budget_trials=60)
+    assert [{name: draw.parameters[name] for name in planned[0]} for draw in draws[:12]] == list(planned)
+    assert len({draw.parameters["weight_decay_position"] for draw in draws[:12]}) == 12
+
+
+def test_a_space_with_nothing_to_search_still_draws() -> None:
+    ranges = {
+        "peak_lr": {"sgd": {"low": 0.3, "high": 0.3}},
+        "weight_decay": {"sgd": {"low": 0, "high": 0}},
+        "momentum": {"sgd": {"low": 0.9, "high": 0.9}},
+        "warmup_fraction": {"low": 0, "high": 0},
+    }
+    space = Space.model_validate({"optimizers": ["sgd"], "families": ["constant"], "ranges": ranges})
+    sampler = sampling(space)
+    for number in range(20):
+        draw = sampler.ask(number)
+        assert draw.parameters == {"plan": "sgd+constant"}
+        sampler.tell(drawn(number, draw, TrialState.COMPLETED, value=float(number)))
+
+
+def test_the_sampler_is_the_one_asked_for() -> None:
+    assert isinstance(build_sampler(TPE, 0), TPESampler)
+    assert isinstance(build_sampler(SamplerChoice(kind="random"), 0), RandomSampler)
+
+
+def test_a_seed_is_derived_from_all_its_parts() -> None:
+    assert derive_seed(0, 1) == int("a93875fe", 16)
+    assert len({derive_seed(0, 1), derive_seed(1, 0), derive_seed(0, 1, "spare"), derive_seed(0)}) == 4
