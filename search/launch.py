@@ -115,7 +115,7 @@ def _infos(wanted: Iterable[str] | None) -> list[TaskInfo]:
         try:
             found.append(registry.load(name).info)
         except SearchError as error:
-            log.exception("%s; this worker works without it", error)
+            log.exception("task %s is left out: this worker works without it", name)
     if not found:
         raise Unsuitable("this worker has no task to work on: no installed package registers one that can be loaded")
     return found
