@@ -12,7 +12,7 @@ from schedules.base import Schedule
 from schedules.recipe import Recipe
 
 _WIDTH, _HEIGHT = 720, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 48, 56
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 40, 56, 56
 _INK, _GRID, _LINE = "#757b85", "#8a909a", "#3f7fe0"
 
 
