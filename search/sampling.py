@@ -7,6 +7,7 @@ a study rebuilt from its trials goes on as if it had never stopped.
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from search.study import Direction, SamplerChoice, Trial, TrialState
 
 START_POSITIONS = (0.5, 0.75, 0.25)
 """Places on the range of the peak rate from which the first trials set out."""
+
+_TPE_NOTES = "tpe:relative_params:"
 
 LARGEST_START = 0.25
 """Share of the budget that the first, planned trials may take."""
@@ -90,8 +93,7 @@ class Sampling:
         trial = self.memory.ask()
         recipe = suggest(self._space, trial, self._direction)
         self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
-        if self._choice.group:
-            self._forget_other_branches(self._ids[number])
+        self._keep_own_branch(self._ids[number])
         return Draw(recipe=recipe, parameters=trial.params, distributions=trial.distributions)
 
     def tell(self, trial: Trial) -> None:
@@ -122,10 +124,18 @@ class Sampling:
         self._refuse_disorder(trial.number)
         self._ids[trial.number] = self._storage.create_new_trial(self._study_id, template_trial=_as_optunas(trial))
 
-    def _forget_other_branches(self, memory_id: int) -> None:
-        # With groups TPE draws the parameters of all families and notes them at the trial; while it runs they count as
-        # its own. No trial added again from what is stored has them, so they may not count before that either.
-        self._storage.set_trial_system_attr(memory_id, "tpe:relative_params:0", "")
+    def _keep_own_branch(self, memory_id: int) -> None:
+        # TPE notes at a running trial all that it drew for it, parameters of other families included, and counts them
+        # as the trial's own. A trial added again has only its own, so the others may not count before that either.
+        trial = self._storage.get_trial(memory_id)
+        notes = [key for key in trial.system_attrs if key.startswith(_TPE_NOTES)]
+        if not notes:
+            return
+        noted = json.loads("".join(trial.system_attrs[f"{_TPE_NOTES}{piece}"] for piece in range(len(notes))))
+        for key in notes:
+            self._storage.set_trial_system_attr(memory_id, key, "")
+        own = {name: value for name, value in noted.items() if name in trial.params}
+        self._storage.set_trial_system_attr(memory_id, f"{_TPE_NOTES}0", json.dumps(own))
 
     def _refuse_disorder(self, number: int) -> None:
         latest = next(reversed(self._ids), -1)

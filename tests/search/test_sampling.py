@@ -153,6 +153,24 @@ def test_a_rebuilt_sampling_draws_exactly_what_one_that_never_stopped_draws(choi
     assert [draw.distributions for draw in stopped] == [draw.distributions for draw in unstopped]
 
 
+def test_a_parameter_that_a_running_trial_was_drawn_without_using_counts_no_more_than_after_a_rebuild() -> None:
+    """While only cosines have ended, ``final_ratio`` is drawn for every trial, constant ones included."""
+    space = Space(optimizers=("sgd",), families=("cosine", "constant", "inverse_sqrt", "multi_factor"))
+    unstopped = sampling(space)
+    trials: list[Trial] = []
+    for number in range(40):
+        draw = unstopped.ask(number)
+        again = sampling(space)
+        for trial in trials:
+            again.add(trial)
+        assert again.ask(number) == draw
+        if draw.parameters["plan"] != "sgd+cosine":
+            trials.append(drawn(number, draw))
+        else:
+            trials.append(drawn(number, draw, TrialState.COMPLETED, value=loss(draw)))
+            unstopped.tell(trials[-1])
+
+
 @pytest.mark.parametrize("choice", [TPE, SamplerChoice(kind="random")], ids=str)
 def test_with_one_seed_for_the_whole_study_a_rebuilt_one_would_repeat_its_first_draws(choice: SamplerChoice) -> None:
     first, second = (optuna.create_study(sampler=build_sampler(choice, 7)) for _ in range(2))
