@@ -131,10 +131,10 @@ class Ensemble:
         """
         with self._turns.turn() as now:
             self._see(request.worker, now)
-            suited = suited(self._turns, request, project)
-            given = [each for conductor in suited for each in conductor.resend(request.worker, request.held, now)]
+            conductors = suited(self._turns, request, project)
+            given = [each for conductor in conductors for each in conductor.resend(request.worker, request.held, now)]
             given = given[: request.lanes]
-            for conductor in suited:
+            for conductor in conductors:
                 while len(given) < request.lanes and (new := conductor.claim(request.worker, now)) is not None:
                     given.append(new)
         return ClaimAnswer(assignments=tuple(given))

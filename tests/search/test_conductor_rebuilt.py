@@ -1,0 +1,115 @@
+"""A study that was stopped in the middle goes on exactly like one that never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from search.conductor import Conductor
+from search.protocol import Assignment, Diverged, Pruned
+from search.study import Trial, TrialState
+from tests.search.factories import NOON, a_recipe
+from tests.search.playing import Clock, a_conductor, a_finish, a_report, rebuilt, state_of, the_curve, tokens
+
+N_TRIALS = 24
+FIELDS: dict[str, Any] = {
+    "seed": 11,
+    "budget": {"trials": N_TRIALS},
+    "pruner": {"kind": "median", "rungs": [0.5], "start_trials": 3},
+    "space": {"optimizers": ["sgd", "adamw"], "families": ["constant", "cosine", "plateau"]},
+}
+
+
+def _play(stops: set[int], **fields: Any) -> Conductor:
+    """Run a study with three workers in lockstep; at each of these steps, build it again from its values."""
+    new_token = tokens()
+    conductor = a_conductor(new_token, **{**FIELDS, **fields})
+    conductor.enqueue(a_recipe(), NOON)
+    clock = Clock()
+    held: dict[str, Assignment] = {}
+    step = 0
+    while not state_of(conductor).is_final:
+        for worker in ("ada", "bob", "cyd"):
+            if step in stops:
+                conductor = rebuilt(conductor, new_token)
+            _take_a_step(conductor, worker, held, clock)
+            step += 1
+    assert step > max(stops, default=0)
+    return conductor
+
+
+def _take_a_step(conductor: Conductor, worker: str, held: dict[str, Assignment], clock: Clock) -> None:
+    """Claim a trial, report its first half, or send its end: whatever comes next for this worker."""
+    now = clock.advance(1.0)
+    given = held.get(worker)
+    if given is None:
+        new = conductor.claim(worker, now)
+        if new is not None:
+            held[worker] = new
+        return
+    number = given.fence.trial
+    if conductor.trials[number].update == 0:
+        conductor.report(a_report(given.fence, *the_curve(given, range(10, 51, 10))), now)
+        if number % 9 == 4 and given.fence.attempt == 1:
+            conductor.release(given.fence, now)
+            del held[worker]
+        return
+    del held[worker]
+    if conductor.trials[number].prune is not None:
+        conductor.finish(a_finish(given.fence, outcome=Pruned()), now)
+    elif number % 7 == 3:
+        conductor.finish(a_finish(given.fence, outcome=Diverged(update=55, rate=0.1)), now)
+    else:
+        conductor.finish(a_finish(given.fence, *the_curve(given, range(60, 101, 10))), now)
+
+
+@pytest.fixture(scope="module")
+def unstopped() -> Mapping[int, Trial]:
+    """The trials of the study that never stopped."""
+    return dict(_play(set()).trials)
+
+
+def test_the_study_played_here_has_trials_of_every_kind(unstopped: Mapping[int, Trial]) -> None:
+    states = {trial.state for trial in unstopped.values()}
+    assert states == {TrialState.COMPLETED, TrialState.PRUNED, TrialState.DIVERGED}
+    assert len(unstopped) == N_TRIALS
+    assert {trial.attempt for trial in unstopped.values()} == {1, 2}
+    assert len({trial.recipe.digest for trial in unstopped.values()}) == N_TRIALS
+
+
+@pytest.mark.parametrize("stop", [1, 7, 20, 31, 44, 60])
+def test_a_stopped_study_goes_on_like_the_unstopped_one(unstopped: Mapping[int, Trial], stop: int) -> None:
+    continued = _play({stop}).trials
+    assert list(continued.values()) == list(unstopped.values())
+
+
+def test_a_study_stopped_at_every_step_goes_on_like_the_unstopped_one(unstopped: Mapping[int, Trial]) -> None:
+    continued = _play(set(range(60))).trials
+    assert list(continued.values()) == list(unstopped.values())
+
+
+def test_a_stopped_study_with_another_seed_is_another_study(unstopped: Mapping[int, Trial]) -> None:
+    other = _play({20}, seed=12).trials
+    assert [trial.recipe for trial in other.values()] != [trial.recipe for trial in unstopped.values()]
+
+
+def test_a_study_whose_budget_grew_goes_on_like_one_rebuilt_after_it() -> None:
+    def grown(*, stopped: bool) -> list[Trial]:
+        new_token = tokens()
+        conductor = a_conductor(new_token, **{**FIELDS, "budget": {"trials": 4}})
+        now = NOON
+        for budget in (4, 16):
+            amended = conductor.study.request.budget.model_copy(update={"trials": budget})
+            conductor.amend(budget=amended, now=now)
+            if stopped:
+                conductor = rebuilt(conductor, new_token)
+            while (given := conductor.claim("ada", now)) is not None:
+                now += timedelta(seconds=1)
+                conductor.finish(a_finish(given.fence, *the_curve(given)), now)
+        return list(conductor.trials.values())
+
+    assert grown(stopped=True) == grown(stopped=False)
+    assert len(grown(stopped=True)) == 16
