@@ -115,7 +115,7 @@ def _dashboard(app: FastAPI) -> dashboard.Dashboard:
         return opened.store
 
     return dashboard.Dashboard(
-        open_storage=lambda: dashboard.open_storage(store().optuna_url), generation=lambda: store().generation
+        open_storage=lambda: dashboard.open_storage(store().url), generation=lambda: store().generation
     )
 
 

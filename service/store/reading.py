@@ -62,12 +62,14 @@ class Reader:
         return Page(items=tuple(found[:limit]), next_cursor=more)
 
     def active_studies(self) -> list[Study]:
-        """The studies of all projects that have not ended, in order of creation."""
+        """The studies of all projects in which something can still happen, in order of creation.
+
+        These have not ended, or they have failed or were cancelled while workers still train trials of theirs.
+        """
         active = [state.value for state in StudyState if not state.is_final]
-        return [
-            rows.to_study(row)
-            for row in self._all(select(studies).where(studies.c.state.in_(active)).order_by(studies.c.id))
-        ]
+        trains = select(trials.c.study_id).where(trials.c.state == TrialState.RUNNING.value)
+        is_active = studies.c.state.in_(active) | studies.c.id.in_(trains)
+        return [rows.to_study(row) for row in self._all(select(studies).where(is_active).order_by(studies.c.id))]
 
     def load_study(self, study_id: int) -> tuple[Study, list[Trial]]:
         """A study with all its trials, whole, as one moment saw them.

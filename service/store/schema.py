@@ -45,11 +45,6 @@ def prepare(engine: Engine) -> None:
             _migrate(connection)
 
 
-def optuna_url(engine: Engine) -> str:
-    """The URL with its password, in the form that Optuna wants: it formats the text once."""
-    return engine.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-
-
 def lock_path(engine: Engine) -> Path:
     """Where the lock of a SQLite database stands: beside it."""
     return Path(f"{engine.url.database}.lock")
@@ -104,7 +99,7 @@ def _alone(engine: Engine) -> Iterator[None]:
 
 def _create_optuna_tables(engine: Engine) -> None:
     try:
-        storage = optuna.storages.RDBStorage(optuna_url(engine))
+        storage = optuna.storages.RDBStorage(engine.url.render_as_string(hide_password=False))
     except RuntimeError as error:
         raise WrongSchema(
             f"the Optuna tables in the database do not fit the installed Optuna {optuna.__version__}: {error}"

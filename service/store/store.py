@@ -63,13 +63,8 @@ class Store(Reader):
 
     @property
     def url(self) -> str:
-        """The URL with its password, as SQLAlchemy takes it."""
+        """The URL with its password, as SQLAlchemy and Optuna take it; do not log it."""
         return self.engine.url.render_as_string(hide_password=False)
-
-    @property
-    def optuna_url(self) -> str:
-        """The URL with its password, as ``optuna.storages.get_storage`` takes it: braces are doubled."""
-        return schema.optuna_url(self.engine)
 
     def lead(self, owner: str, seconds: float) -> Leadership:
         """Take the leadership, or prolong it to ``seconds`` from now.

@@ -18,7 +18,7 @@ from service.store import Store
 @contextmanager
 def storage_of(store: Store) -> Iterator[_CachedStorage]:
     """The storage that Optuna makes of the URL, closed at the end."""
-    storage = get_storage(RDBStorage(store.optuna_url))
+    storage = get_storage(RDBStorage(store.url))
     assert isinstance(storage, _CachedStorage)
     try:
         yield storage
