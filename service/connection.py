@@ -115,10 +115,10 @@ class Connection:
     def __init__(
         self, url: str | None = None, api_key: str | None = None, *, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self.url = (url or os.environ.get("ETUDE_URL") or DEFAULT_URL).rstrip("/")
+        self.url = _checked(url or os.environ.get("ETUDE_URL") or DEFAULT_URL).rstrip("/")
         key = api_key or os.environ.get("ETUDE_API_KEY")
         self._http = httpx.Client(
-            base_url=_checked(self.url),
+            base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             # A proxy from the environment cannot reach this machine's own loopback.
@@ -234,8 +234,12 @@ def _given(params: Params | None) -> dict[str, str | int | float | None]:
 
 
 def _checked(url: str) -> str:
-    parsed = httpx.URL(url)
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    try:
+        parsed = httpx.URL(url)
+        is_address = parsed.scheme in ("http", "https") and bool(parsed.host)
+    except httpx.InvalidURL:
+        is_address = False
+    if not is_address:
         raise Unsuitable(
             f"the service's address must start with http:// or https://, not {url!r}", where=("url",), value=url
         )
@@ -262,5 +266,7 @@ def _trust(url: str) -> ssl.SSLContext | bool:
 
 
 def _short(value: object, limit: int = 80) -> str:
+    if isinstance(value, str) and len(value) > limit:
+        return f"{value[:limit]!r}… ({len(value)} characters)"
     text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    return text if len(text) <= limit else f"{text[:limit]}…"

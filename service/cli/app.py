@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -53,13 +54,17 @@ def etude(
 
 def main() -> None:
     """Run the command line; end the process with one of the codes of ``Exit``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows only ASCII shows question marks in drawings rather than nothing.
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors are told on standard error, in a sentence."""
     try:
-        app(arguments)
+        app(arguments, prog_name="etude")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.FAILED
     except Stop as stop:
@@ -68,10 +73,8 @@ def run(arguments: list[str]) -> int:
         return _told(exit_of(error), str(error))
     except KeyboardInterrupt:
         return _told(Exit.INTERRUPTED, "interrupted")
-    except BrokenPipeError:
-        # The reader, such as `head`, has what it wanted.
-        sys.stdout = None
-        return Exit.OK
+    except OSError as error:
+        return _told(Exit.FAILED, str(error))
     return Exit.OK
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 
 from pydantic import BaseModel, JsonValue
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from service.schemas import LeaderboardOut, StudyDetailOut, StudyOut, TrialDetailOut, TrialOut
 
+PIPE_COLUMNS = 160
 COLOURS = {
     "queued": "dim",
     "running": "cyan",
@@ -26,7 +29,9 @@ COLOURS = {
 
 def out() -> Console:
     """For answers. Made anew each time, so that it follows a redirected standard output."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A pipe has no width: lines stay whole there, so that grep finds them.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+    return Console(highlight=False, soft_wrap=width is not None, width=width)
 
 
 def err() -> Console:
@@ -44,6 +49,11 @@ def print_json(value: BaseModel | Sequence[BaseModel]) -> None:
     sys.stdout.write(json.dumps(dumped, ensure_ascii=False, indent=2) + "\n")
 
 
+def plain(text: str) -> str:
+    """Somebody else's text: no markup of ours, and nothing that a terminal would obey."""
+    return escape("".join(letter for letter in text if letter.isprintable() or letter in "\n\t"))
+
+
 def coloured(state: str) -> str:
     colour = COLOURS.get(state, "default")
     return f"[{colour}]{state}[/]"
@@ -55,9 +65,11 @@ def number(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration as people read it: ``8 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """A duration as people read it: ``0.8 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if value is None:
         return "–"
+    if value < 9.95:
+        return f"{value:.1f} s"
     whole = round(value)
     if whole < 60:
         return f"{whole} s"
@@ -77,7 +89,12 @@ def studies_table(studies: Sequence[StudyOut]) -> Table:
     for study in studies:
         created = study.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(
-            study.name, study.task, coloured(study.state), str(study.request.budget.trials), created, study.reason
+            study.name,
+            study.task,
+            coloured(study.state),
+            str(study.request.budget.trials),
+            created,
+            plain(study.reason),
         )
     return table
 
@@ -85,9 +102,14 @@ def studies_table(studies: Sequence[StudyOut]) -> Table:
 def leaderboard_table(board: LeaderboardOut) -> Table:
     table = _table("#", "trial", board.metric, "test", "recipe", "time", title=f"Leaderboard of {board.study}")
     for trial in board.items:
-        test = next(iter(_test_metrics(trial)), "–")
+        test = plain(next(iter(_test_metrics(trial)), "–"))
         table.add_row(
-            str(trial.rank), str(trial.number), number(trial.value), test, trial.summary, seconds(trial.train_seconds)
+            str(trial.rank),
+            str(trial.number),
+            number(trial.value),
+            test,
+            plain(trial.summary),
+            seconds(trial.train_seconds),
         )
     return table
 
@@ -95,27 +117,28 @@ def leaderboard_table(board: LeaderboardOut) -> Table:
 def trials_table(trials: Sequence[TrialOut]) -> Table:
     table = _table("trial", "state", "value", "recipe", "")
     for trial in trials:
-        table.add_row(str(trial.number), coloured(trial.state), number(trial.value), trial.summary, trial.reason)
+        table.add_row(
+            str(trial.number), coloured(trial.state), number(trial.value), plain(trial.summary), plain(trial.reason)
+        )
     return table
 
 
 def print_trial(console: Console, trial: TrialDetailOut) -> None:
     """All that people ask about one trial; the traceback of a failure whole and unmarked."""
-    console.print(f"trial {trial.number} of {trial.study}: {coloured(trial.state)}  {trial.reason}")
-    console.print(f"  recipe   {trial.summary}")
+    console.print(f"trial {trial.number} of {trial.study}: {coloured(trial.state)}  {plain(trial.reason)}".rstrip())
+    console.print(f"  recipe   {plain(trial.summary)}")
     console.print(f"  seed     {trial.seed}")
     console.print(f"  updates  {trial.update} of {trial.horizon}, attempt {trial.attempt}")
     for title, metrics in (("metrics ", trial.metrics), ("test    ", trial.test_metrics)):
         if metrics:
-            console.print(f"  {title} " + ", ".join(f"{name} {number(value)}" for name, value in metrics.items()))
+            told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+            console.print(f"  {title} {plain(told)}")
     for attempt in trial.attempts:
         ending = attempt.ending or "running"
-        console.print(
-            f"  attempt {attempt.attempt} by {attempt.worker}: {ending} {attempt.message}".rstrip(), markup=False
-        )
+        console.print(plain(f"  attempt {attempt.attempt} by {attempt.worker}: {ending} {attempt.message}".rstrip()))
     if trial.log:
         console.print("\nlog:")
-        console.print(trial.log.rstrip(), markup=False)
+        console.print(plain(trial.log.rstrip()))
 
 
 def _test_metrics(trial: TrialOut) -> list[str]:

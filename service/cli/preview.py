@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from schedules import FAMILIES, AnySchedule, Recipe, Schedule
 from schedules.drawing import points, svg
@@ -27,7 +27,7 @@ class Drawing(BaseModel):
     """What is drawn: a schedule, and the rate where its multiplier is 1; ``None`` draws the multiplier."""
 
     schedule: AnySchedule
-    peak_lr: float | None
+    peak_lr: Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
 
 
 def preview(
@@ -67,7 +67,7 @@ def _drawing(what: str, values: list[str], warmup: float | None, peak_lr: float 
     try:
         if "optimizer" in document:
             recipe = Recipe.model_validate(document)
-            schedule, peak_lr = recipe.schedule, peak_lr or recipe.peak_lr
+            schedule, peak_lr = recipe.schedule, recipe.peak_lr if peak_lr is None else peak_lr
         else:
             schedule = _schedule(document)
         if warmup is not None:

@@ -16,6 +16,7 @@ from service.cli.console import (
     leaderboard_table,
     number,
     out,
+    plain,
     print_json,
     print_trial,
     seconds,
@@ -148,7 +149,7 @@ def show(
 
 def _show_study(service: Client, study: StudyDetailOut) -> None:
     console = out()
-    console.print(f"study [bold]{study.name}[/]: {coloured(study.state)}  {study.reason}".rstrip())
+    console.print(f"study [bold]{study.name}[/]: {coloured(study.state)}  {plain(study.reason)}".rstrip())
     plan, progress = study.plan, study.progress
     console.print(f"  task      {study.task}, {plan.horizon} updates of {plan.updates_per_epoch} per epoch")
     console.print(f"  objective {plan.direction} {plan.metric}, {plan.at}")
@@ -164,7 +165,7 @@ def show_answers(service: Client, study: StudyDetailOut, *, limit: int = 10) -> 
     if study.best is None:
         return
     console = out()
-    console.print(f"\n[bold]Best recipe[/]: {study.best.summary}\n")
+    console.print(f"\n[bold]Best recipe[/]: {plain(study.best.summary)}\n")
     console.print(study.best.recipe.model_dump_json(indent=2), markup=False)
     console.print("\n[bold]In torch[/]:\n")
     console.print(service.best_torch(study.name).rstrip(), markup=False)
@@ -226,7 +227,8 @@ def tasks(url: Url = None, as_json: Json = False) -> None:
         return
     for task in found:
         metrics = ", ".join(task.metrics)
-        out().print(f"[bold]{task.name}[/]  {task.description}\n  metrics: {metrics}; objective: {task.objective}")
+        out().print(f"[bold]{task.name}[/]  {plain(task.description)}")
+        out().print(f"  metrics: {plain(metrics)}; objective: {plain(task.objective)}")
 
 
 def _change(url: str | None, project: str, act: Callable[[Client], StudyDetailOut], *, as_json: bool) -> None:

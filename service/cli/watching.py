@@ -13,7 +13,7 @@ from rich.text import Text
 
 from search.errors import Unavailable
 from search.study import StudyState
-from service.cli.console import coloured, counts_line, err, number, seconds
+from service.cli.console import coloured, counts_line, err, number, plain, seconds
 from service.cli.exits import Exit
 from service.client import Client
 from service.schemas import StudyDetailOut
@@ -32,7 +32,7 @@ def watch_study(
         check: called at each look; what it raises ends the watching.
 
     Raises:
-        Unavailable: the service could not be reached for a minute.
+        Unavailable: the service cannot be reached, or was gone for a minute.
         NotFound: there is no such study, or it was deleted meanwhile.
     """
     console = console or err()
@@ -49,20 +49,20 @@ def _looks(service: Client, name: str, check: Callable[[], None]) -> Iterator[St
     """The study again and again, the last one final; a service that restarts is waited for."""
     pause = threading.Event()
     unseen = 0.0
-    while True:
+    study = service.study(name)
+    yield study
+    while not study.state.is_final:
+        pause.wait(LOOK_EVERY_SECONDS)
         check()
         try:
             study = service.study(name)
-            unseen = 0.0
         except Unavailable:
             if unseen >= PATIENCE_SECONDS:
                 raise
             unseen += LOOK_EVERY_SECONDS
         else:
+            unseen = 0.0
             yield study
-            if study.state.is_final:
-                return
-        pause.wait(LOOK_EVERY_SECONDS)
 
 
 def _live(looks: Iterator[StudyDetailOut], console: Console) -> StudyDetailOut:
@@ -82,7 +82,7 @@ def _panel(study: StudyDetailOut) -> RenderableType:
         f"{progress.finished}/{progress.budget}",
         f"{seconds(progress.seconds)}, left {seconds(progress.seconds_left)}",
     )
-    lines = [Text.from_markup(f"  {coloured(study.state)}: {counts_line(study)} {study.reason}".rstrip())]
+    lines = [Text.from_markup(f"  {coloured(study.state)}: {counts_line(study)} {plain(study.reason)}".rstrip())]
     lines.append(Text(f"  best so far: {_best(study)}"))
     return Group(bar, *lines)
 
