@@ -101,7 +101,7 @@ def test_a_study_whose_budget_grew_goes_on_like_one_rebuilt_after_it() -> None:
         new_token = tokens()
         conductor = a_conductor(new_token, **{**FIELDS, "budget": {"trials": 4}})
         now = NOON
-        for budget in (4, 16):
+        for budget in (4, 24):
             amended = conductor.study.request.budget.model_copy(update={"trials": budget})
             conductor.amend(budget=amended, now=now)
             if stopped:
@@ -112,4 +112,4 @@ def test_a_study_whose_budget_grew_goes_on_like_one_rebuilt_after_it() -> None:
         return list(conductor.trials.values())
 
     assert grown(stopped=True) == grown(stopped=False)
-    assert len(grown(stopped=True)) == 16
+    assert len(grown(stopped=True)) == 24
