@@ -18,14 +18,16 @@ from service import dashboard, errors, openapi
 from service.auth import Door, Hardened
 from service.ensemble import Ensemble
 from service.events import CLAIMS_AT_ONCE, Bell
+from service.limits import BodyLimit
 from service.routes import docs, schedules, studies, system, trials, work
 from service.routes.parts import Opened
 from service.settings import Settings
 from service.store import Store, open_store
 from service.store.store import utc_now
 
-LARGEST_BODY_BYTES = 16 * 1024 * 1024
 TICK_SECONDS = 1.0
+SHORTEST_ABSENCE_SECONDS = 10.0
+"""A busy machine delays ticks by seconds; a longer pause is a suspended one, whose workers could not be heard."""
 
 logger = logging.getLogger("etude.service")
 
@@ -45,7 +47,6 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         docs_url=None,
         redoc_url=None,
         openapi_tags=openapi.TAGS,
-        max_body_size=LARGEST_BODY_BYTES,
         generate_unique_id_function=_operation_id,
         lifespan=lambda app: _lifespan(app, settings, clock),
     )
@@ -53,6 +54,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     for each in (studies, trials, schedules, work, system, docs):
         app.include_router(each.router)
     app.router.routes.extend(dashboard.routes(_dashboard(app)))
+    app.add_middleware(BodyLimit)
     app.add_middleware(Door, settings=settings)
     app.add_middleware(Hardened)
     openapi.install(app)
@@ -66,7 +68,8 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = await asyncio.to_thread(open_store, settings.database, clock=clock)
     try:
-        ensemble = Ensemble(store, clock, settings.lease_seconds)
+        absence = max(settings.lease_seconds / 2, SHORTEST_ABSENCE_SECONDS)
+        ensemble = Ensemble(store, clock, settings.lease_seconds, absence_seconds=absence)
         await asyncio.to_thread(ensemble.start)
         bell = Bell(asyncio.get_running_loop())
         app.state.opened = Opened(store, ensemble, bell, CapacityLimiter(CLAIMS_AT_ONCE), clock)
