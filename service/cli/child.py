@@ -121,10 +121,11 @@ def _first_line(pipe: IO[str], seconds: float) -> str:
     ready = threading.Event()
 
     def read() -> None:
-        found.append(pipe.readline())
-        ready.set()
-        for _ in pipe:
-            pass
+        with pipe:
+            found.append(pipe.readline())
+            ready.set()
+            for _ in pipe:
+                pass
 
     threading.Thread(target=read, name="service-output", daemon=True).start()
     ready.wait(seconds)
