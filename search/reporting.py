@@ -6,12 +6,11 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
-from search.errors import SearchError, Unavailable
-from search.protocol import Assignment, Fence, Point, ReportRequest, TrialReport, Verdict, WorkService
+from search.errors import SearchError, Unavailable, Unsuitable
+from search.protocol import Assignment, Fence, Point, ReportRequest, TrialReport, WorkService
 from search.training.loop import Stop
 
 SEND_SECONDS: Final = 1.0
@@ -54,9 +53,11 @@ class Reporter:
 
     Args:
         stop: set when this process is to end; the trial is then dropped, to be given back.
+        send_seconds: how long new points wait for company.
 
     Attributes:
         lost: why the attempt is not this worker's any more; None while it is.
+        refused: why the service does not take what is reported; None while it does.
     """
 
     def __init__(
@@ -66,17 +67,16 @@ class Reporter:
         stop: threading.Event,
         *,
         send_seconds: float = SEND_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lost: str | None = None
+        self.refused: str | None = None
         self._service = service
         self._fence: Fence = assignment.fence
         self._asked_at = frozenset(assignment.report_points)
         self._renew_seconds = assignment.lease_seconds / 3
         self._send_seconds = min(send_seconds, self._renew_seconds)
         self._stop = stop
-        self._clock = clock
-        self._backoff = Backoff(longest_seconds=self._renew_seconds)
+        self._backoff = Backoff(first_seconds=self._send_seconds / 2, longest_seconds=self._renew_seconds)
         self._changed = threading.Condition()
         self._points: list[Point] = []
         self._update = 0
@@ -85,7 +85,7 @@ class Reporter:
         self._is_urgent = False
         self._is_closed = False
         self._told: Stop | None = None
-        self._renewed_at = clock()
+        self._renewed_at = time.monotonic()
         self._not_before = 0.0
         self._thread = threading.Thread(target=self._talk, name=f"report-{self._fence.trial}", daemon=True)
 
@@ -143,7 +143,7 @@ class Reporter:
 
     def _due_in(self) -> float:
         """Seconds until the next message; points wait unseen, so never longer than they may."""
-        now = self._clock()
+        now = time.monotonic()
         if now < self._not_before:
             return self._not_before - now
         if self._is_urgent:
@@ -160,13 +160,17 @@ class Reporter:
         except Unavailable as error:
             self._wait_out(error)
             return True
-        except SearchError as error:  # a study that is deleted, or a service that speaks another version
-            log.warning("%s: its report is refused: %s", _name(self._fence), error)
-            verdict = None
-        with self._changed:
-            self._take(report, verdict)
-            self._changed.notify_all()
-            return self.lost is None
+        except Unsuitable as error:
+            self.refused = f"the service refuses its report: {error}"
+            return self._drop()
+        except SearchError as error:
+            self.lost = str(error)
+            return self._drop()
+        if verdict.action == "lost":
+            self.lost = verdict.reason
+            return self._drop()
+        self._take(report, verdict.action)
+        return True
 
     def _wait_out(self, error: Unavailable) -> None:
         with self._changed:
@@ -174,21 +178,24 @@ class Reporter:
             if not self._is_absent:
                 log.warning("%s trains on without the service: %s", _name(self._fence), error)
             self._is_absent = True
-            self._not_before = self._clock() + pause
+            self._not_before = time.monotonic() + pause
             self._changed.notify_all()
 
-    def _take(self, report: TrialReport, verdict: Verdict | None) -> None:
-        if verdict is None or verdict.action == "lost":
-            self.lost = "its report was refused" if verdict is None else verdict.reason
+    def _drop(self) -> Literal[False]:
+        with self._changed:
             self._told = "drop"
-            return
-        self._backoff.succeed()
-        self._is_absent = False
-        self._renewed_at = self._clock()
-        del self._points[: len(report.points)]
-        self._answered = report.points[-1].update if report.points else self._answered
-        if verdict.action != "continue":
-            self._told = verdict.action
+            self._changed.notify_all()
+        return False
+
+    def _take(self, report: TrialReport, action: Literal["continue", "prune", "cancel"]) -> None:
+        with self._changed:
+            self._backoff.succeed()
+            self._is_absent = False
+            self._renewed_at = time.monotonic()
+            del self._points[: len(report.points)]
+            self._answered = report.points[-1].update if report.points else self._answered
+            self._told = None if action == "continue" else action
+            self._changed.notify_all()
 
 
 def _name(fence: Fence) -> str:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from search.errors import Conflict, NotFound, Unavailable, Unsuitable
@@ -29,23 +30,9 @@ from search.protocol import (
     WorkService,
 )
 from search.reporting import LARGEST_REPORT, Backoff, Reporter
+from search.training.failures import LONGEST_MESSAGE
 from search.training.loop import Monitor
 from search.training.trainer import Ended
-
-WAIT_SECONDS: Final = 2.0
-"""How long a claim waits for work at the service. A worker that is told to stop lets its claim come back first,
-so that no trial is handed to a process that is gone."""
-
-ANNOUNCE_SECONDS: Final = 300.0
-"""A worker presents itself again this often, so that a service with a new database knows it too."""
-
-IDLE_SECONDS: Final = 0.2
-"""Between two claims without work, for a service that does not hold them."""
-
-LAST_WORDS_SECONDS: Final = 5.0
-"""How long a worker that is told to stop goes on trying to reach the service."""
-
-LAST_PAUSE_SECONDS: Final = 0.5
 
 DEVICE_BROKEN: Final = 70
 """Exit code of a process whose device failed: start a fresh one."""
@@ -53,6 +40,34 @@ DEVICE_BROKEN: Final = 70
 log = logging.getLogger(__name__)
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a worker waits for what, in seconds.
+
+    Attributes:
+        claim: how long a claim waits for work at the service. A worker that is told to stop lets its claim come
+            back first, so that no trial is handed to a process that is gone.
+        idle: between two claims without work, for a service that does not hold them.
+        announce: a worker presents itself again this often, so that a service with a new database knows it too.
+        send: how long new points wait for company.
+        first_pause: after a first failure to reach the service; doubled with each further one.
+        longest_pause: between two tries.
+        last_words: how long a worker that is told to stop goes on trying to reach the service.
+    """
+
+    claim: float = 2.0
+    idle: float = 0.2
+    announce: float = 300.0
+    send: float = 1.0
+    first_pause: float = 0.5
+    longest_pause: float = 15.0
+    last_words: float = 5.0
+
+    def backoff(self) -> Backoff:
+        """A new row of pauses."""
+        return Backoff(first_seconds=self.first_pause, longest_seconds=self.longest_pause)
 
 
 def worker_id() -> str:
@@ -70,6 +85,7 @@ class Worker:
         stop: set when the worker is to end; it gives back what it holds.
         project: work only for this project; for any, when not given.
         studies: work only for these studies of the project.
+        pace: how long to wait for what.
     """
 
     def __init__(
@@ -81,21 +97,19 @@ class Worker:
         *,
         project: Name | None = None,
         studies: Iterable[Name] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        pace: Pace = Pace(),
     ) -> None:
         self._service = service
         self._announcement = announcement
         self._run = run
         self._stop = stop
-        self._clock = clock
-        self._sleep = sleep
+        self._pace = pace
         self._claim_request = ClaimRequest(
             worker=announcement.worker,
             tasks=tuple(task.name for task in announcement.tasks),
             project=project,
             studies=None if studies is None else tuple(studies),
-            wait_seconds=WAIT_SECONDS,
+            wait_seconds=pace.claim,
         )
         self._announced_at: float | None = None
         self._is_broken = False
@@ -106,7 +120,7 @@ class Worker:
         Raises:
             SearchError: the service refuses this worker, and would again.
         """
-        backoff = Backoff()
+        backoff = self._pace.backoff()
         while not self._stop.is_set() and not self._is_broken:
             try:
                 worked = self.work_once()
@@ -116,7 +130,7 @@ class Worker:
                 continue
             backoff.succeed()
             if not worked:
-                self._stop.wait(IDLE_SECONDS)
+                self._stop.wait(self._pace.idle)
         return DEVICE_BROKEN if self._is_broken else 0
 
     def work_once(self) -> bool:
@@ -130,15 +144,15 @@ class Worker:
         assignment = self._claim()
         if assignment is None:
             return False
-        with Reporter(self._service, assignment, self._stop) as reporter:
+        with Reporter(self._service, assignment, self._stop, send_seconds=self._pace.send) as reporter:
             ended = self._run(assignment, reporter)
         self._is_broken = ended.process_broken
         self._conclude(assignment.fence, ended, reporter)
         return True
 
     def _present(self) -> None:
-        now = self._clock()
-        if self._announced_at is None or now - self._announced_at >= ANNOUNCE_SECONDS:
+        now = time.monotonic()
+        if self._announced_at is None or now - self._announced_at >= self._pace.announce:
             self._service.announce(self._announcement)
             self._announced_at = now
 
@@ -158,6 +172,8 @@ class Worker:
         """Say how the attempt ended; nothing is said of one that is somebody else's by now."""
         if reporter.lost is not None:
             log.warning("%s is dropped: %s", _name(fence), reporter.lost)
+        elif reporter.refused is not None:
+            self._finish(fence, _refused(reporter.refused), ended.seconds, ())
         elif ended.outcome is None:
             self._release(fence)
         else:
@@ -177,7 +193,8 @@ class Worker:
         except Unsuitable as error:
             if isinstance(outcome, Failed):
                 raise
-            self._finish(fence, _refused(outcome, error), seconds, ())
+            refused = _refused(f"the service refuses the outcome {outcome.kind!r}: {error}")
+            self._finish(fence, refused, seconds, ())
             return
         if answer is not None and answer.receipts[0].status == "lost":
             log.warning("%s was finished too late: %s", _name(fence), answer.receipts[0].reason)
@@ -191,7 +208,7 @@ class Worker:
         Raises:
             Unsuitable: the service cannot take such a message at all.
         """
-        backoff = Backoff()
+        backoff = self._pace.backoff()
         give_up_at: float | None = None
         while True:
             try:
@@ -203,15 +220,16 @@ class Worker:
                 return None
             if not self._stop.wait(backoff.fail()):
                 continue
-            give_up_at = self._clock() + LAST_WORDS_SECONDS if give_up_at is None else give_up_at
-            if self._clock() >= give_up_at:
+            now = time.monotonic()
+            give_up_at = now + self._pace.last_words if give_up_at is None else give_up_at
+            if now >= give_up_at:
                 log.error("%s is left behind: this worker has to end, and the service is away", _name(fence))
                 return None
-            self._sleep(LAST_PAUSE_SECONDS)
+            time.sleep(self._pace.last_words / 10)
 
 
-def _refused(outcome: Outcome, error: Unsuitable) -> Failed:
-    return Failed(cause="error", message=f"the service refuses the outcome {outcome.kind!r}: {error}"[:2000])
+def _refused(why: str) -> Failed:
+    return Failed(cause="error", message=why[:LONGEST_MESSAGE])
 
 
 def _name(fence: Fence) -> str:
