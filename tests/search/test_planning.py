@@ -47,8 +47,8 @@ MULTI_FACTOR = {"families": ["constant", "multi_factor"]}
         (
             {"epochs": 3, "space": MULTI_FACTOR},
             (
-                "a run of 30 updates is too short for the family 'multi_factor' in this space: it needs 26 updates after "
-                "the warm-up, which takes up to 6"
+                "a run of 30 updates is too short for the family 'multi_factor' in this space: it needs 26 updates "
+                "after the warm-up, which takes up to 6"
             ),
             ("space", "families", 1),
             "multi_factor",
