@@ -105,7 +105,7 @@ def _shown_container(value: object) -> JsonValue:
         text = json.dumps(value, allow_nan=False, default=str)
     except (ValueError, RecursionError, TypeError):
         return "a value that JSON cannot carry"
-    return json.loads(text) if len(text) <= LONGEST_VALUE else plain(text)  # type: ignore[no-any-return]  # it is JSON
+    return json.loads(text) if len(text) <= LONGEST_VALUE else plain(text)
 
 
 def dotted(location: Sequence[str | int]) -> str:
@@ -144,9 +144,8 @@ async def search_error(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     match error:
         case Unsuitable(where=where) if where:
-            place = Place(
-                where=dotted(("body", *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value)
-            )
+            part = "query" if request.method == "GET" else "body"
+            place = Place(where=dotted((part, *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value))
             return problem(status, str(error), errors=[place])
         case Unavailable():
             seconds = max(1, math.ceil(error.retry_after_seconds))

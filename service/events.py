@@ -90,10 +90,10 @@ async def claim(
         ring = bell.next_ring()
         answer = await to_thread.run_sync(ensemble.claim, request, limiter=turns)
         left = deadline - loop.time()
-        if answer.assignments or left <= 0 or bell.is_closed:
+        if answer.assignments or left <= 0:
             return answer
         # Work given to a worker that hung up would lie idle for a whole lease.
-        if not await wait(ring, left) or bell.is_closed or await is_gone():
+        if bell.is_closed or not await wait(ring, left) or await is_gone():
             return answer
 
 

@@ -6,7 +6,7 @@ Numbers that a training may lose to infinity travel as ``float | null``: JSON ha
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -14,7 +14,6 @@ from schedules import AnySchedule, Recipe
 from search.ledger import Attempt
 from search.protocol import Device, Point
 from search.study import Budget, Direction, Plan, Study, StudyRequest, StudyState, Trial, TrialState
-from service.store import WorkerRecord
 
 Item = TypeVar("Item", bound=BaseModel)
 Labels = Annotated[
@@ -350,20 +349,6 @@ class WorkerOut(Out):
     tasks: list[str]
     announced_at: datetime
     seen_at: datetime
-
-    @classmethod
-    def of(cls, record: WorkerRecord) -> Self:
-        said = record.announcement
-        return cls(
-            worker=said.worker,
-            host=said.host,
-            pid=said.pid,
-            device=said.device,
-            versions=dict(said.versions),
-            tasks=[task.name for task in said.tasks],
-            announced_at=record.announced_at,
-            seen_at=record.seen_at,
-        )
 
 
 class HealthOut(Out):
