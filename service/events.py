@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anyio import CapacityLimiter, to_thread
 from fastapi.sse import ServerSentEvent
 
-from search.errors import NotFound
+from search.errors import NotFound, Unavailable
 from search.protocol import ClaimAnswer, ClaimRequest
 from search.study import Study
 from service.ensemble import Ensemble
@@ -120,7 +120,11 @@ async def stream(store: Store, study: Study, after: int, *, bell: Bell) -> Async
     """Send each event of a study after ``after``, old and new, until the study is over or deleted."""
     while True:
         ring = bell.next_ring()
-        seen = await to_thread.run_sync(look, store, study, after)
+        try:
+            seen = await to_thread.run_sync(look, store, study, after)
+        except Unavailable:
+            # The answer has begun, so the reader cannot be told; it hears nothing until the database is back.
+            seen = Look([], is_over=False)
         for event in seen.events:
             after = event.id
             yield _sent(study, event)
