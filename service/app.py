@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
+import optuna
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -64,6 +65,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[None]:
     settings.warn()
+    # Sampling and the dashboard make studies in memory, and Optuna would announce each.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if settings.database_url is None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = await asyncio.to_thread(open_store, settings.database, clock=clock)

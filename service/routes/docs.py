@@ -31,4 +31,4 @@ async def docs() -> FileResponse:
 @router.get("/docs/{asset}")
 async def docs_asset(asset: Asset) -> FileResponse:
     """A file of the documentation."""
-    return FileResponse(ASSETS / asset, headers={"Cache-Control": "max-age=86400"})
+    return FileResponse(ASSETS / asset, headers={"Cache-Control": "private, max-age=3600"})

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.by_hand import create, external_study, train
+from tests.service.by_hand import create, external_study
 from tests.service.problems import only_place, read_problem
 from tests.service.server import LiveServer, serving, settings_in
 
@@ -279,26 +279,3 @@ def test_a_value_that_was_found_is_shown_shortened(client: httpx.Client) -> None
     value = document["errors"][0]["value"]
     assert value.startswith("xxx")
     assert value.endswith("(10000 characters)")
-
-
-def test_a_second_outcome_is_a_conflict_and_the_first_stays(live: LiveServer) -> None:
-    with live.client() as client:
-        create(client, name="twice", trials=1)
-        answer = client.post("/v1/work/claim", json={"worker": "twice", "tasks": ["external"], "studies": ["twice"]})
-        fence = answer.json()["assignments"][0]["fence"]
-        end = {"fence": fence, "outcome": {"kind": "diverged", "update": 3, "rate": 0.5}}
-        assert client.post("/v1/work/finish", json={"finishes": [end]}).status_code == 200
-        assert client.post("/v1/work/finish", json={"finishes": [end]}).status_code == 200
-        other = {**end, "outcome": {"kind": "cancelled"}}
-        read_problem(client.post("/v1/work/finish", json={"finishes": [other]}), 409)
-        assert client.get("/v1/studies/twice/trials/0").json()["state"] == "diverged"
-
-
-def test_a_loss_that_is_not_finite_is_null_in_every_answer(live: LiveServer) -> None:
-    with live.client() as client:
-        create(client, name="lost-loss", trials=1)
-        number = train(client, None, study="lost-loss")
-        trial = client.get(f"/v1/studies/lost-loss/trials/{number}").json()
-        curve = client.get(f"/v1/studies/lost-loss/trials/{number}/curve").json()
-    assert trial["metrics"] == {"val_loss": None}
-    assert curve["points"][-1]["metrics"] == {"val_loss": None}

@@ -114,6 +114,26 @@ def test_a_released_trial_is_claimed_again(client: httpx.Client) -> None:
     assert [attempt["ending"] for attempt in attempts] == ["released", None]
 
 
+def test_a_second_outcome_is_a_conflict_and_the_first_stays(client: httpx.Client) -> None:
+    create(client, trials=1)
+    (assignment,) = claim(client)
+    fence = assignment["fence"]
+    diverged = {"kind": "diverged", "update": 3, "rate": 0.5}
+    for _ in range(2):
+        assert finish(client, fence, diverged)["status"] == "accepted"
+    other = {"finishes": [{"fence": fence, "outcome": {"kind": "cancelled"}}]}
+    read_problem(client.post("/v1/work/finish", json=other), 409)
+    assert client.get("/v1/studies/by-hand/trials/0").json()["state"] == "diverged"
+
+
+def test_a_loss_that_is_not_finite_is_null_in_every_answer(client: httpx.Client) -> None:
+    create(client, trials=1)
+    train(client, None)
+    assert client.get("/v1/studies/by-hand/trials/0").json()["metrics"] == {"val_loss": None}
+    curve = client.get("/v1/studies/by-hand/trials/0/curve").json()
+    assert curve["points"][-1]["metrics"] == {"val_loss": None}
+
+
 def test_a_task_that_raised_shows_its_sentence_and_its_traceback(client: httpx.Client) -> None:
     create(client, trials=1)
     (assignment,) = claim(client)
