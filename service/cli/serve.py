@@ -97,16 +97,23 @@ def read_settings(flags: dict[str, Any]) -> Settings:
 def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int | None = None) -> None:
     """Serve with local workers until a signal arrives, the parent is gone, or the server ends."""
     prepare_directory(settings.data_dir)
-    listening = bind(settings.host, settings.port)
-    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-    _warn(settings)
-    tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
-    with _told_in_a_sentence():
-        # The web framework costs a second that --help and the other commands should not wait for.
-        from service.app import create_app  # noqa: PLC0415
+    with bind(settings.host, settings.port) as listening:
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        _warn(settings)
+        tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+        with _told_in_a_sentence():
+            # The web framework costs a second that --help and the other commands should not wait for.
+            from service.app import create_app  # noqa: PLC0415
 
-        server = Server(create_app(settings), listening, tls=tls)
-        server.start()
+            server = Server(create_app(settings), listening, tls=tls)
+            server.start()
+        _serve(settings, server, announce, parent)
+    if server.broke:
+        raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
+
+
+def _serve(settings: Settings, server: Server, announce: Callable[[Settings], None], parent: int | None) -> None:
+    """Keep the workers of a running server, until it is to end; then end both."""
     fleet = local_fleet(settings)
 
     def hurry(_code: int) -> None:
@@ -124,8 +131,6 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
     finally:
         fleet.stop(timeout=0.0)
         server.stop()
-    if server.broke:
-        raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
 
 
 def local_fleet(settings: Settings) -> Fleet:

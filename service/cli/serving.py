@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -114,6 +115,11 @@ class Guard:
         return tell
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """All but the line that follows a failed start, which the command line tells itself, with the reason."""
+    return not record.getMessage().startswith("Application startup failed")
+
+
 class Server:
     """The web server in a thread of its own; the main thread keeps the signals and the workers.
 
@@ -126,6 +132,7 @@ class Server:
         self._guard = Guard(app)
         self._listening = listening
         cert, key = tls or (None, None)
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 self._guard,
@@ -167,7 +174,9 @@ class Server:
 
     def _run(self) -> None:
         try:
-            self._uvicorn.run(sockets=[self._listening])
+            # It exits when the application does not start; start() tells why.
+            with contextlib.suppress(SystemExit):
+                self._uvicorn.run(sockets=[self._listening])
         finally:
             self.broke = not self._uvicorn.should_exit
             self._guard.settled.set()
