@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.optim import SGD, Optimizer
 from torch.optim import lr_scheduler as theirs
@@ -138,6 +138,8 @@ few_values = st.sampled_from([1.0, 0.9, 0.5, 2.0, math.nan])
 
 @given(plateaus(), st.lists(st.one_of(positive, few_values), max_size=60))
 def test_a_plateau_equals_torch_on_positive_metrics(plateau: Plateau, metrics: list[float]) -> None:
+    # From 1 on, torch's first best, infinity times 1 - threshold, is never beaten: even the first reading is bad there.
+    assume(plateau.threshold_mode == "abs" or plateau.mode == "max" or plateau.threshold < 1)
     assert our_plateau(plateau, metrics) == pytest.approx(their_plateau(plateau, metrics), abs=1e-12)
 
 
