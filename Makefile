@@ -26,7 +26,7 @@ serve: setup ## start the service with local workers and keep it running
 	@$(BIN)/etude serve
 
 test: setup ## run the tests on SQLite and on a PostgreSQL of their own
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 check: setup ## format, lint, types, import contracts, then the tests
 	@$(BIN)/ruff format --check
