@@ -70,8 +70,15 @@ class ChildService:
         assert self._process is not None
         return self._process.pid
 
-    def is_alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the service has ended, or does so within a moment."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def explain(self, what: str) -> str:
         """``what`` happened, and the end of the service's log."""

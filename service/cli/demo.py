@@ -69,8 +69,8 @@ def new_directory(parent: Path) -> Path:
 
 
 def _run(service: ChildService, request: StudyRequest, pids: set[int]) -> StudyDetailOut:
-    def check() -> None:
-        if not service.is_alive():
+    def check(grace_seconds: float = 0.0) -> None:
+        if service.ends_within(grace_seconds):
             raise Stop(Exit.FAILED, service.explain("the service ended in the middle of the study"))
 
     with Client(service.url) as client:
@@ -84,7 +84,7 @@ def _run(service: ChildService, request: StudyRequest, pids: set[int]) -> StudyD
             pids.update(worker.pid for worker in client.workers() if worker.pid is not None)
         except SearchError:
             # Of two explanations the better one: a service that is gone explains a refused connection.
-            check()
+            check(grace_seconds=1.0)
             raise
         out().print()
         show_answers(client, study)
