@@ -52,4 +52,4 @@ ENV PATH=/opt/etude/bin:$PATH
 WORKDIR /home/etude
 USER etude
 HEALTHCHECK NONE
-CMD ["etude", "worker"]
+CMD ["etude", "worker", "--device", "all"]

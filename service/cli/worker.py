@@ -1,20 +1,33 @@
-"""``etude worker``: one process that trains on one device."""
+"""``etude worker``: one process that trains on one device, or one such process for every device."""
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from search.fleet import Fleet, detect_devices
 from search.launch import run_worker
+from search.signals import stopped_by_signals
 from service.cli.asking import Url, client
+from service.cli.exits import Exit, Stop
 from service.cli.logs import set_up_log
+
+EVERY_DEVICE = "all"
+DRAIN_SECONDS = 20.0
+LOOK_SECONDS = 1.0
 
 
 def worker(
     url: Url = None,
-    device: Annotated[str, typer.Option(help="cuda:N, cpu, or auto: the first CUDA device, else a core.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="cuda:N, cpu, auto: the first CUDA device, else a core; or all: one process for each.")
+    ] = "auto",
     tasks: Annotated[
         str | None, typer.Option(help="Tasks to work on, separated by commas; all installed ones when not given.")
     ] = None,
@@ -29,6 +42,15 @@ def worker(
     """
     set_up_log(logging.INFO if verbose else logging.WARNING)
     with client(url) as service:
+        if device == EVERY_DEVICE:
+            chosen: dict[str, list[str] | list[str | None]] = {
+                "--tasks": [tasks],
+                "--project": [project],
+                "--study": study or [],
+            }
+            flags = [f"{flag}={value}" for flag, values in chosen.items() for value in values if value is not None]
+            _work_on_every_device(["--url", service.url, *flags, *(["--verbose"] if verbose else [])], parent)
+            return
         code = run_worker(
             service.work(),
             device=device,
@@ -38,3 +60,20 @@ def worker(
             parent=parent,
         )
     raise typer.Exit(code)
+
+
+def _work_on_every_device(flags: Sequence[str], parent: int | None) -> None:
+    slots = detect_devices()
+    command = (sys.executable, "-m", "service", "worker", "--parent", str(os.getpid()), *flags)
+    fleet = Fleet(command, slots)
+    stop = threading.Event()
+    try:
+        with stopped_by_signals(stop, parent=parent):
+            fleet.start()
+            while not stop.wait(LOOK_SECONDS) and len(fleet.problems) < len(slots):
+                pass
+        problems = fleet.problems
+    finally:
+        fleet.stop(timeout=DRAIN_SECONDS)
+    if len(problems) == len(slots):
+        raise Stop(Exit.FAILED, "\n".join(problems))
