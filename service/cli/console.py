@@ -138,7 +138,7 @@ def print_trial(console: Console, trial: TrialDetailOut) -> None:
         console.print(plain(f"  attempt {attempt.attempt} by {attempt.worker}: {ending} {attempt.message}".rstrip()))
     if trial.log:
         console.print("\nlog:")
-        console.print(plain(trial.log.rstrip()))
+        console.print(plain(trial.log.rstrip()), soft_wrap=True)
 
 
 def _test_metrics(trial: TrialOut) -> list[str]:

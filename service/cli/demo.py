@@ -128,7 +128,7 @@ def _interrupts() -> Iterator[None]:
 def _say_how_to_reopen(home: Path, study: StudyDetailOut) -> None:
     console = out()
     console.print("\nNothing is left running. To look at this study again:\n")
-    console.print(f"  {_etude()} serve --data-dir {home}", markup=False)
+    console.print(f"  {_etude()} serve --data-dir {home}", markup=False, soft_wrap=True)
     console.print(f"  http://127.0.0.1:8000/dashboard   its learning curves: study default/{study.name}")
     console.print("  http://127.0.0.1:8000/docs        the API")
 

@@ -166,9 +166,9 @@ def show_answers(service: Client, study: StudyDetailOut, *, limit: int = 10) -> 
         return
     console = out()
     console.print(f"\n[bold]Best recipe[/]: {plain(study.best.summary)}\n")
-    console.print(study.best.recipe.model_dump_json(indent=2), markup=False)
+    console.print(study.best.recipe.model_dump_json(indent=2), markup=False, soft_wrap=True)
     console.print("\n[bold]In torch[/]:\n")
-    console.print(service.best_torch(study.name).rstrip(), markup=False)
+    console.print(service.best_torch(study.name).rstrip(), markup=False, soft_wrap=True)
 
 
 def _show_board(service: Client, study: StudyDetailOut, *, limit: int = 10) -> None:
@@ -190,7 +190,7 @@ def best(
         raise Stop(Exit.USAGE, f"--to takes json or torch, not {to!r}")
     with client(url, project) as service:
         if to == "torch":
-            out().print(service.best_torch(name).rstrip(), markup=False)
+            out().print(service.best_torch(name).rstrip(), markup=False, soft_wrap=True)
         else:
             print_json(service.best(name).recipe)
 

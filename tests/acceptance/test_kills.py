@@ -41,7 +41,7 @@ def test_a_killed_service_continues_its_study_to_exactly_its_budget(
         gate.open()
         until(lambda: not any(map(is_alive, pids)), "the workers of a killed service end by themselves")
         port = service.port
-    with serving(home, *flags, port=port, workers=2, env=gate.environment) as again, again.client() as client:
+    with serving(home, *flags, port=port, workers=1, env=gate.environment) as again, again.client() as client:
         completed(again.wait_for_end("held"), 6)
         _each_trial_ended_once(client, trials=6, retried=2)
     with stored_study("held", database_url) as stored:

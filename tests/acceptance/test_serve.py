@@ -12,6 +12,7 @@ import pytest
 
 from search.study import Budget, StudyRequest, TrialState
 from service.cli.exits import Exit
+from service.client import Client
 from tests.acceptance.conftest import Gate
 from tests.acceptance.running import (
     CALM,
@@ -30,14 +31,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 KEY = "a-key-for-the-tests"
 
 
-def test_workers_give_their_trials_back_when_the_service_stops(gate: Gate, tmp_path: Path) -> None:
+def test_a_stopped_service_gives_trials_back_and_a_second_signal_stops_at_once(gate: Gate, tmp_path: Path) -> None:
     home = tmp_path / "one"
-    request = StudyRequest(name="held", task="gated", space=CALM, budget=Budget(trials=3))
     with serving(home, workers=1, env=gate.environment) as service, service.client() as client:
         pids = service.wait_for_workers(1)
-        gate.shut()
-        client.create_study(request)
-        until(lambda: client.study("held").counts[TrialState.RUNNING] == 1, "a trial runs")
+        _hold_a_trial(client, gate, "held")
         service.process.send_signal(signal.SIGTERM)
         gate.open()
         assert service.process.wait(END_SECONDS) == Exit.OK, service.log()
@@ -45,21 +43,19 @@ def test_workers_give_their_trials_back_when_the_service_stops(gate: Gate, tmp_p
     with serving(home, workers=1, env=gate.environment) as again, again.client() as client:
         completed(again.wait_for_end("held"), 3)
         assert [each.ending for each in client.trial("held", 0).attempts] == ["released", "completed"]
-
-
-def test_a_second_signal_stops_at_once_whatever_a_worker_does(gate: Gate, tmp_path: Path) -> None:
-    home = tmp_path / "one"
-    request = StudyRequest(name="held", task="gated", space=CALM, budget=Budget(trials=3))
-    with serving(home, workers=1, env=gate.environment) as service, service.client() as client:
-        service.wait_for_workers(1)
-        gate.shut()
-        client.create_study(request)
-        until(lambda: client.study("held").counts[TrialState.RUNNING] == 1, "a trial runs")
-        service.process.send_signal(signal.SIGTERM)
-        until(lambda: "stopping: " in service.log(), "the service drains")
-        service.process.send_signal(signal.SIGTERM)
-        service.process.wait(END_SECONDS)
+        # Now the worker hears nothing, and only the second signal ends it.
+        _hold_a_trial(client, gate, "stuck")
+        again.process.send_signal(signal.SIGTERM)
+        until(lambda: again.log().count("stopping: ") == 2, "the service drains")
+        again.process.send_signal(signal.SIGTERM)
+        again.process.wait(END_SECONDS)
         assert processes_naming(str(home)) == []
+
+
+def _hold_a_trial(client: Client, gate: Gate, name: str) -> None:
+    gate.shut()
+    client.create_study(StudyRequest(name=name, task="gated", space=CALM, budget=Budget(trials=3)))
+    until(lambda: client.study(name).counts[TrialState.RUNNING] == 1, "a trial runs")
 
 
 def test_a_service_that_asks_for_a_key_lets_in_its_own_workers_and_no_stranger(tmp_path: Path) -> None:
