@@ -114,7 +114,7 @@ def _infos(wanted: Iterable[str] | None) -> list[TaskInfo]:
     for name in registry.names():
         try:
             found.append(registry.load(name).info)
-        except SearchError as error:
+        except SearchError:
             log.exception("task %s is left out: this worker works without it", name)
     if not found:
         raise Unsuitable("this worker has no task to work on: no installed package registers one that can be loaded")
