@@ -186,8 +186,8 @@ def stored_study(name: str, database_url: str) -> Iterator[optuna.Study]:
         storage.engine.dispose()
 
 
-def hold_two_trials(client: Client, shut: Callable[[], None], *, name: str, trials: int) -> None:
-    """Shut the gate, post a study, and wait until two of its trials are held in the middle of their training."""
+def hold_trials(client: Client, shut: Callable[[], None], *, name: str, trials: int, held: int) -> None:
+    """Shut the gate, post a study, and wait until ``held`` of its trials wait in the middle of their training."""
     shut()
     client.create_study(StudyRequest(name=name, task="gated", space=CALM, budget=Budget(trials=trials)))
-    until(lambda: client.study(name).counts[TrialState.RUNNING] == 2, "two trials run")
+    until(lambda: client.study(name).counts[TrialState.RUNNING] == held, f"{held} trials run")

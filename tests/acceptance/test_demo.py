@@ -16,7 +16,7 @@ import pytest
 from service.cli.exits import Exit
 from tests.acceptance.running import completed, environment, is_alive, processes_naming, serving, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 WAIT_SECONDS = 60
 

@@ -18,9 +18,9 @@ import pytest
 from search.space import Space
 from search.study import Budget, PrunerChoice, StudyRequest
 from tests.acceptance.conftest import House
-from tests.acceptance.running import completed, environment, final_counts, hold_two_trials, serving, stored_study, until
+from tests.acceptance.running import completed, environment, final_counts, hold_trials, serving, stored_study, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 PROGRAM = Path(__file__).with_name("external_program.py")
 LONGEST_PROGRAM = 40
@@ -53,7 +53,7 @@ def test_a_short_program_that_knows_only_http_trains_a_study(tmp_path: Path) -> 
 @pytest.mark.filterwarnings("ignore:Some regimes")
 def test_stock_tools_read_the_database_while_a_study_runs(house: House, tmp_path: Path) -> None:
     with house.service.client() as client, _stock_dashboard(house.database_url, tmp_path) as dashboard:
-        hold_two_trials(client, house.gate.shut, name="watched", trials=8)
+        hold_trials(client, house.gate.shut, name="watched", trials=8, held=2)
         listed = _get(f"{dashboard}/api/studies")["study_summaries"]
         (number,) = [study["study_id"] for study in listed if study["study_name"] == "default/watched"]
         shown = _get(f"{dashboard}/api/studies/{number}")

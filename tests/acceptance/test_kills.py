@@ -10,9 +10,9 @@ import pytest
 
 from service.client import Client
 from tests.acceptance.conftest import Gate
-from tests.acceptance.running import completed, hold_two_trials, is_alive, serving, stored_study, until
+from tests.acceptance.running import completed, hold_trials, is_alive, serving, stored_study, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 LEASE_SECONDS = 2
 
@@ -21,7 +21,7 @@ def test_a_killed_worker_loses_its_trial_to_another_and_the_budget_holds(gate: G
     lease = ("--lease-seconds", str(LEASE_SECONDS))
     with serving(tmp_path / "one", *lease, workers=2, env=gate.environment) as service, service.client() as client:
         pids = service.wait_for_workers(2)
-        hold_two_trials(client, gate.shut, name="held", trials=6)
+        hold_trials(client, gate.shut, name="held", trials=6, held=2)
         os.kill(pids[0], signal.SIGKILL)
         until(lambda: not is_alive(pids[0]), "the worker is gone")
         gate.open()
@@ -34,16 +34,16 @@ def test_a_killed_service_continues_its_study_to_exactly_its_budget(
 ) -> None:
     flags = ("--database-url", database_url, "--lease-seconds", str(LEASE_SECONDS))
     home = tmp_path / "one"
-    with serving(home, *flags, workers=2, env=gate.environment) as service, service.client() as client:
-        pids = service.wait_for_workers(2)
-        hold_two_trials(client, gate.shut, name="held", trials=6)
+    with serving(home, *flags, workers=1, env=gate.environment) as service, service.client() as client:
+        pids = service.wait_for_workers(1)
+        hold_trials(client, gate.shut, name="held", trials=6, held=1)
         service.kill()
         gate.open()
         until(lambda: not any(map(is_alive, pids)), "the workers of a killed service end by themselves")
         port = service.port
     with serving(home, *flags, port=port, workers=1, env=gate.environment) as again, again.client() as client:
         completed(again.wait_for_end("held"), 6)
-        _each_trial_ended_once(client, trials=6, retried=2)
+        _each_trial_ended_once(client, trials=6, retried=1)
     with stored_study("held", database_url) as stored:
         assert [trial.state.name for trial in stored.trials] == ["COMPLETE"] * 6
 

@@ -10,23 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from search.study import Budget, StudyRequest, TrialState
 from service.cli.exits import Exit
-from service.client import Client
 from tests.acceptance.conftest import Gate
 from tests.acceptance.running import (
-    CALM,
     END_SECONDS,
     completed,
     environment,
     etude,
+    hold_trials,
     is_alive,
     processes_naming,
     serving,
     until,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 KEY = "a-key-for-the-tests"
 
@@ -35,7 +33,7 @@ def test_a_stopped_service_gives_trials_back_and_a_second_signal_stops_at_once(g
     home = tmp_path / "one"
     with serving(home, workers=1, env=gate.environment) as service, service.client() as client:
         pids = service.wait_for_workers(1)
-        _hold_a_trial(client, gate, "held")
+        hold_trials(client, gate.shut, name="held", trials=3, held=1)
         service.process.send_signal(signal.SIGTERM)
         gate.open()
         assert service.process.wait(END_SECONDS) == Exit.OK, service.log()
@@ -44,18 +42,12 @@ def test_a_stopped_service_gives_trials_back_and_a_second_signal_stops_at_once(g
         completed(again.wait_for_end("held"), 3)
         assert [each.ending for each in client.trial("held", 0).attempts] == ["released", "completed"]
         # Now the worker hears nothing, and only the second signal ends it.
-        _hold_a_trial(client, gate, "stuck")
+        hold_trials(client, gate.shut, name="stuck", trials=3, held=1)
         again.process.send_signal(signal.SIGTERM)
         until(lambda: again.log().count("stopping: ") == 2, "the service drains")
         again.process.send_signal(signal.SIGTERM)
         again.process.wait(END_SECONDS)
         assert processes_naming(str(home)) == []
-
-
-def _hold_a_trial(client: Client, gate: Gate, name: str) -> None:
-    gate.shut()
-    client.create_study(StudyRequest(name=name, task="gated", space=CALM, budget=Budget(trials=3)))
-    until(lambda: client.study(name).counts[TrialState.RUNNING] == 1, "a trial runs")
 
 
 def test_a_service_that_asks_for_a_key_lets_in_its_own_workers_and_no_stranger(tmp_path: Path) -> None:
@@ -91,7 +83,7 @@ def test_serve_names_its_addresses_for_people_and_for_scripts(tmp_path: Path) ->
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=output)
     try:
-        until(lambda: "/docs" in log.read_text(), "the addresses are said")
+        until(lambda: "  data " in log.read_text(), "the addresses are said")
         said = log.read_text()
         assert "Etude is ready at http://127.0.0.1:" in said
         assert "/dashboard" in said

@@ -9,7 +9,7 @@ from service.schemas import EventOut
 from tests.acceptance.conftest import House
 from tests.acceptance.running import completed, etude, final_counts, stored_study, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 
 def test_two_workers_train_exactly_the_budget(house: House) -> None:
