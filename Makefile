@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --config-file requirements/uv.toml --const
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS VIRTUAL_ENV
 unexport PIP_REQUIRE_HASHES PIP_PREFIX PIP_TARGET PIP_USER
 
-.PHONY: help setup demo serve test check format lock
+.PHONY: help setup demo serve test bench check format lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +27,9 @@ serve: setup ## start the service with local workers and keep it running
 
 test: setup ## run the tests on SQLite and on a PostgreSQL of their own
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+
+bench: setup ## measure the main path on this machine
+	@$(BIN)/python -m tests.benchmarks.main_path
 
 check: setup ## format, lint, types, import contracts, then the tests
 	@$(BIN)/ruff format --check
