@@ -1,0 +1,6 @@
+"""Schedules and optimizers in torch; the only part of this package that imports it."""
+
+from schedules.torch.optimizers import build_optimizer
+from schedules.torch.scheduler import EtudeLR
+
+__all__ = ["EtudeLR", "build_optimizer"]
