@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -72,13 +73,10 @@ def parse_slot(name: str) -> DeviceSlot:
     Raises:
         ValueError: the name is not one.
     """
-    kind, _, index = name.partition(":")
-    number = int(index) if index.isdecimal() and len(index) <= 4 else (0 if not index else None)
-    if kind == "cuda" and number is not None:
-        return DeviceSlot("cuda", number)
-    if kind == "cpu" and number is not None:
-        return DeviceSlot("cpu", number)
-    raise ValueError(f"a device is cpu, cpu:N, cuda or cuda:N with a number N from 0, not {name!r:.80}")
+    match = re.fullmatch(r"(cpu|cuda)(?::([0-9]{1,4}))?", name)
+    if match is None:
+        raise ValueError(f"a device is cpu, cpu:N, cuda or cuda:N with a number N from 0, not {name!r:.80}")
+    return DeviceSlot("cuda" if match[1] == "cuda" else "cpu", int(match[2] or 0))
 
 
 def detect_devices(cores: int | None = None) -> list[DeviceSlot]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,7 @@ class Fleet:
         log_path: file that gets what the workers print; inherited, when not given.
         short_life_seconds: a worker that ends sooner has died at birth.
         first_pause_seconds: before the first restart; doubled with every short life.
+        look_seconds: between two looks at the processes.
     """
 
     def __init__(
@@ -64,14 +65,14 @@ class Fleet:
         log_path: Path | None = None,
         short_life_seconds: float = SHORT_LIFE_SECONDS,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._command = tuple(command)
         self._env = dict(os.environ if env is None else env)
         self._log_path = log_path
         self._short_life_seconds = short_life_seconds
         self._first_pause_seconds = first_pause_seconds
-        self._clock = clock
+        self._look_seconds = look_seconds
         self._places = [_Place(slot) for slot in slots]
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -109,22 +110,22 @@ class Fleet:
         processes = [place.process for place in self._places if place.process is not None]
         for process in processes:
             process.terminate()
-        give_up_at = self._clock() + timeout
+        give_up_at = time.monotonic() + timeout
         for process in processes:
             try:
-                process.wait(max(0.0, give_up_at - self._clock()))
+                process.wait(max(0.0, give_up_at - time.monotonic()))
             except subprocess.TimeoutExpired:
                 log.warning("worker process %d did not end within %g s and is killed", process.pid, timeout)
                 process.kill()
                 process.wait()
 
     def _watch(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
+        while not self._stopping.wait(self._look_seconds):
             for place in self._places:
                 self._look_after(place)
 
     def _look_after(self, place: _Place) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if place.given_up is not None:
             return
         if place.process is not None:
@@ -167,7 +168,7 @@ class Fleet:
             )
         with self._lock:
             place.process = process
-            place.started_at = self._clock()
+            place.started_at = time.monotonic()
 
 
 def _threads(slot: DeviceSlot) -> dict[str, str]:

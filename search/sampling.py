@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FixedTrial, FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from schedules import Recipe
@@ -30,10 +30,13 @@ from search.study import Direction, SamplerChoice, Trial, TrialState
 START_POSITIONS = (0.5, 0.75, 0.25)
 """Places on the range of the peak rate from which the first trials set out."""
 
-_TPE_NOTES = "tpe:relative_params:"
-
 LARGEST_START = 0.25
 """Share of the budget that the first, planned trials may take."""
+
+N_RANDOM = 10
+"""Ended trials before which TPE draws at random."""
+
+_TPE_NOTES = "tpe:relative_params:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +117,28 @@ class Sampling:
         self._storage.set_trial_state_values(memory_id, ending.state, values)
 
     def add(self, trial: Trial) -> None:
-        """Add a trial as it stands, to rebuild; one that a person enqueued is not the sampler's, and ignored.
+        """Add a trial as it stands, to rebuild.
+
+        A trial that this space would not draw is ignored: one that a person enqueued, or one drawn when an optimizer
+        or a family had other ranges. A single such trial would end joint sampling for the whole study.
 
         Raises:
             ValueError: the number is not above those of all trials known.
         """
-        if trial.origin == "enqueued":
-            return
         self._refuse_disorder(trial.number)
+        if trial.origin == "enqueued" or not self._would_draw(trial):
+            return
         self._ids[trial.number] = self._storage.create_new_trial(self._study_id, template_trial=_as_optunas(trial))
+
+    def _would_draw(self, trial: Trial) -> bool:
+        replay = FixedTrial(dict(trial.parameters))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # how Optuna says that a value lies outside its range
+            try:
+                recipe = suggest(self._space, replay, self._direction)
+            except (ValueError, UserWarning):
+                return False
+        return recipe == trial.recipe and replay.distributions == trial.distributions
 
     def _keep_own_branch(self, memory_id: int) -> None:
         # TPE notes at a running trial all that it drew for it, parameters of other families included, and counts them
@@ -152,7 +168,9 @@ def build_sampler(choice: SamplerChoice, seed: int) -> BaseSampler:
             with warnings.catch_warnings():
                 # the study chose ``group`` by name, and Optuna's word for it is that its interface may change
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return TPESampler(multivariate=True, constant_liar=True, group=choice.group, seed=seed)
+                return TPESampler(
+                    n_startup_trials=N_RANDOM, multivariate=True, constant_liar=True, group=choice.group, seed=seed
+                )
 
 
 def start(space: Space, seed: int, budget_trials: int) -> tuple[Mapping[str, Any], ...]:

@@ -58,7 +58,8 @@ class Dashboard:
             generation = self._generation()
             if self._served is None or self._served[0] != generation:
                 wsgi: Any = optuna_dashboard.wsgi(self._open_storage())
-                self._served = generation, WSGIMiddleware(wsgi, workers=THREADS)
+                app: Any = WSGIMiddleware(wsgi, workers=THREADS)
+                self._served = (generation, app)
             return self._served[1]
 
 

@@ -38,8 +38,10 @@ LEADER_SECONDS = 15.0
 SEEN_SECONDS = 10.0
 """How often at most it is recorded that a worker spoke."""
 
-LONGEST_TASK_IN_NAME = 56
-"""Characters of a task's name in a study's made-up name, which has at most 63."""
+MOST_SEEN = 10_000
+"""Workers remembered for that; a client that makes up names must not fill the memory."""
+
+LONGEST_TASK_IN_NAME = 56  # a name has at most 63 characters
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Ensemble:
             Unavailable: this service stands by, or the database does not answer.
         """
         with self._turns.turn():
-            self._store.active_studies()
+            self._store.announced_tasks()
 
     def tick(self) -> None:
         """Let time pass: keep the leadership, end leases that are over, stop studies whose time is used up.
@@ -110,7 +112,7 @@ class Ensemble:
             raise
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have ``wake`` called after every commit, from any thread; the answer ends that."""
+        """Have ``wake`` called after every commit that there is news in, from any thread; the answer ends that."""
         return self._turns.subscribe(wake)
 
     def tasks(self) -> list[TaskInfo]:
@@ -293,4 +295,6 @@ class Ensemble:
         seen_at = self._seen_at.get(worker)
         if seen_at is None or now - seen_at >= timedelta(seconds=SEEN_SECONDS):
             self._store.seen(worker, now)
+            if len(self._seen_at) >= MOST_SEEN:
+                self._seen_at.clear()
             self._seen_at[worker] = now

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.errors import Conflict, NotFound, SearchError, Unavailable, Unsuitable
 
@@ -105,7 +106,7 @@ def _shown_container(value: object) -> JsonValue:
         text = json.dumps(value, allow_nan=False, default=str)
     except (ValueError, RecursionError, TypeError):
         return "a value that JSON cannot carry"
-    return json.loads(text) if len(text) <= LONGEST_VALUE else plain(text)  # type: ignore[no-any-return]  # it is JSON
+    return json.loads(text) if len(text) <= LONGEST_VALUE else plain(text)
 
 
 def dotted(location: Sequence[str | int]) -> str:
@@ -144,9 +145,8 @@ async def search_error(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     match error:
         case Unsuitable(where=where) if where:
-            place = Place(
-                where=dotted(("body", *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value)
-            )
+            part = "query" if request.method == "GET" else "body"
+            place = Place(where=dotted((part, *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value))
             return problem(status, str(error), errors=[place])
         case Unavailable():
             seconds = max(1, math.ceil(error.retry_after_seconds))
@@ -169,10 +169,27 @@ async def http_error(request: Request, error: Exception) -> Response:
     return problem(error.status_code, detail, headers=error.headers)
 
 
-async def unexpected(request: Request, error: Exception) -> Response:
-    """A defect of ours: logged whole by the server, told without internals."""
-    logger.error("%s %s failed: %s", request.method, plain(request.url.path), type(error).__name__)
-    return problem(500, "the service failed at this request; its log says why")
+class Unfailing:
+    """ASGI middleware that answers what nobody foresaw: logged whole, told without internals."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, begin)
+        except Exception:
+            if has_begun or scope["type"] != "http":
+                raise
+            logger.exception("%s %s failed", scope["method"], plain(scope["path"]))
+            await problem(500, "the service failed at this request; its log says why")(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:
@@ -180,4 +197,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(SearchError, search_error)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, unexpected)
+    app.add_middleware(Unfailing)

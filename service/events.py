@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anyio import CapacityLimiter, to_thread
 from fastapi.sse import ServerSentEvent
 
-from search.errors import NotFound
+from search.errors import NotFound, Unavailable
 from search.protocol import ClaimAnswer, ClaimRequest
 from search.study import Study
 from service.ensemble import Ensemble
@@ -90,10 +90,10 @@ async def claim(
         ring = bell.next_ring()
         answer = await to_thread.run_sync(ensemble.claim, request, limiter=turns)
         left = deadline - loop.time()
-        if answer.assignments or left <= 0 or bell.is_closed:
+        if answer.assignments or left <= 0:
             return answer
         # Work given to a worker that hung up would lie idle for a whole lease.
-        if not await wait(ring, left) or bell.is_closed or await is_gone():
+        if bell.is_closed or not await wait(ring, left) or await is_gone():
             return answer
 
 
@@ -120,7 +120,11 @@ async def stream(store: Store, study: Study, after: int, *, bell: Bell) -> Async
     """Send each event of a study after ``after``, old and new, until the study is over or deleted."""
     while True:
         ring = bell.next_ring()
-        seen = await to_thread.run_sync(look, store, study, after)
+        try:
+            seen = await to_thread.run_sync(look, store, study, after)
+        except Unavailable:
+            # The answer has begun, so the reader cannot be told; it hears nothing until the database is back.
+            seen = Look([], is_over=False)
         for event in seen.events:
             after = event.id
             yield _sent(study, event)

@@ -6,6 +6,7 @@ get an answer. A conductor whose changes may not have been written is dropped, a
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -19,6 +20,8 @@ from search.errors import NotFound, SearchError, Unavailable
 from search.ledger import Changes
 from search.study import Study
 from service.store import Leadership, NotLeader, Store
+
+_log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 """Project and name of a study."""
@@ -51,7 +54,10 @@ class Turns:
         self._wakers: list[Callable[[], None]] = []
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have ``wake`` called after every commit, from any thread; the answer ends that."""
+        """Have ``wake`` called after every commit that there is news in, from any thread; the answer ends that.
+
+        News is whatever makes an event; the figures of a training alone are none.
+        """
         with self._lock:
             self._wakers.append(wake)
 
@@ -156,7 +162,7 @@ class Turns:
         except BaseException:
             self._drop(key)
             raise
-        self._has_news = True
+        self._has_news = self._has_news or bool(changes.events)
 
     @contextmanager
     def _guarding_memory(self) -> Iterator[None]:
@@ -176,6 +182,9 @@ class Turns:
                 self._drop(key)
             raise
         finally:
+            for key, conductor in self._touched.items():
+                if conductor.is_over:
+                    self._conductors.pop(key, None)
             self._touched = {}
 
     def _drop(self, key: Key) -> None:
@@ -183,6 +192,8 @@ class Turns:
         self._dropped.add(key)
 
     def _resign(self) -> None:
+        if self._leadership is not None:
+            _log.warning("the leadership was lost: %d studies are dropped here", len(self._conductors))
         self._leadership = None
         self._lead_again_at = None
         self._conductors.clear()
@@ -198,6 +209,7 @@ class Turns:
                 self._touched[_key(study)] = conductor
             self.commit()
         self.was_away = False
+        _log.info("leading, with %d running studies", len(self._conductors))
 
     def _build_dropped(self, now: datetime) -> None:
         with self._guarding_memory():

@@ -10,6 +10,9 @@ import torch
 from search.errors import NotFound, Unsuitable
 from search.protocol import LONGEST_LOG, Failed
 
+_OF_THE_TASK: Final = "device-side assert"
+"""Such as a label out of range: it would break every other device in turn."""
+
 LONGEST_MESSAGE: Final = 2000
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 _OF_THE_DEVICE: Final = (
@@ -29,7 +32,7 @@ def failure(error: BaseException, task: str) -> Failed:
             cause, sentence = "configuration", str(error)
         case _ if is_out_of_memory(error):
             cause, sentence = "out_of_memory", f"task {task} ran out of memory: {_one_line(error)}"
-        case _ if is_of_the_device(error):
+        case _ if is_of_the_device(error) and _OF_THE_TASK not in str(error):
             cause, sentence = "device", f"the device failed under task {task}: {_one_line(error)}"
         case _:
             cause, sentence = "error", f"task {task} raised {type(error).__name__}: {_one_line(error)}"

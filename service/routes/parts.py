@@ -170,6 +170,8 @@ def _texts(value: Any) -> Iterator[str]:
                     below.extend(one.values())
                 case list():
                     below.extend(one)
+                case _:
+                    pass
         level = below
     if level:
         raise json.JSONDecodeError(f"it is nested deeper than {DEEPEST_JSON} levels", "", 0)

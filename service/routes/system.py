@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from search.tasks.info import TaskInfo
 from service.routes.parts import REFUSALS, Service, StrictRoute
 from service.schemas import HealthOut, PageOut, ReadyOut, WorkerOut
+from service.store import WorkerRecord
 
 router = APIRouter(tags=["system"], route_class=StrictRoute, responses=REFUSALS)
 
@@ -21,7 +22,7 @@ def list_tasks(service: Service) -> PageOut[TaskInfo]:
 @router.get("/v1/workers")
 def list_workers(service: Service) -> PageOut[WorkerOut]:
     """List the workers that have announced themselves."""
-    return PageOut[WorkerOut](items=[WorkerOut.of(record) for record in service.store.workers()])
+    return PageOut[WorkerOut](items=[_worker(record) for record in service.store.workers()])
 
 
 @router.get("/healthz", responses={})
@@ -41,3 +42,17 @@ def readyz(service: Service) -> ReadyOut:
 async def index() -> RedirectResponse:
     """The dashboard is the front page."""
     return RedirectResponse("/dashboard/", 307)
+
+
+def _worker(record: WorkerRecord) -> WorkerOut:
+    said = record.announcement
+    return WorkerOut(
+        worker=said.worker,
+        host=said.host,
+        pid=said.pid,
+        device=said.device,
+        versions=dict(said.versions),
+        tasks=[task.name for task in said.tasks],
+        announced_at=record.announced_at,
+        seen_at=record.seen_at,
+    )

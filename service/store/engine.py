@@ -91,7 +91,18 @@ def _connect_sqlite(url: URL) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One consistent view of the database.
+    """A connection that reads.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+    """
+    with translated(engine.url), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading_one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection whose statements all see the database as it was at the first.
 
     Raises:
         Unavailable: the database cannot be read now.
@@ -117,8 +128,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
         except BaseException:
             # Where the connection is gone there is nothing to roll back, and the first error says why.
-            with_connection = not connection.invalidated
-            if with_connection:
+            if not connection.invalidated:
                 transaction.rollback()
             raise
         try:

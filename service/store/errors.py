@@ -56,6 +56,8 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except exc.TimeoutError as error:
         raise Unavailable(f"all connections to {_place(url)} are in use: send the request again") from error
+    except OverflowError as error:
+        raise Unstorable(f"{_place(url)} refuses a value: {error}") from error
     except exc.DBAPIError as error:
         raise _translate(error, url) from error
 

@@ -14,7 +14,7 @@ from search.protocol import Announcement, Point
 from search.study import Study, StudyState, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.store import rows
-from service.store.engine import reading
+from service.store.engine import reading, reading_one_moment
 from service.store.values import Page, StoredEvent, WorkerRecord, check_limit, cursor_after, read_cursor
 from service.tables import attempts, curves, events, studies, tasks, trials, workers
 
@@ -77,7 +77,7 @@ class Reader:
         Raises:
             NotFound: there is no such study.
         """
-        with reading(self.engine) as connection:
+        with reading_one_moment(self.engine) as connection:
             found = connection.execute(select(studies).where(studies.c.id == study_id)).mappings().one_or_none()
             if found is None:
                 raise NotFound(f"there is no study with id {study_id}")

@@ -38,7 +38,7 @@ def prepare(engine: Engine) -> None:
     """
     if _is_current(engine):
         return
-    with _alone(engine), translated(engine.url):
+    with translated(engine.url), _alone(engine):
         _create_optuna_tables(engine)
         _check_optuna_head(engine)
         with writing(engine) as connection:
@@ -104,6 +104,8 @@ def _create_optuna_tables(engine: Engine) -> None:
         raise WrongSchema(
             f"the Optuna tables in the database do not fit the installed Optuna {optuna.__version__}: {error}"
         ) from error
+    except optuna.exceptions.StorageInternalError as error:
+        raise DatabaseUnreachable(f"Optuna's tables cannot be made in the database: {error.__cause__}") from error
     storage.remove_session()
     storage.engine.dispose()
 

@@ -80,8 +80,8 @@ def read_cursor(cursor: str) -> int:
     """
     try:
         label, _, key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if label == "after":
-            return int(key)
+        if label == "after" and 0 <= (number := int(key)) < 2**63:
+            return number
     except (binascii.Error, ValueError):
         pass
     raise Unsuitable(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,72 +14,17 @@ import pytest
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from search.sampling import Draw, Sampling, build_sampler, start
+from search.sampling import Sampling, build_sampler, start
 from search.seeds import derive_seed
 from search.space import Space, suggest
 from search.study import SamplerChoice, Trial, TrialState
 from tests.search.factories import a_trial
+from tests.search.searching import TPE, drawn, loss, sampling, search
 
-TPE = SamplerChoice()
 EVERY_TRIAL_HAS = {"plan", "lr_position", "weight_decay_position", "momentum_position", "warmup_fraction"}
 TEN_PLANS = Space(families=("constant", "factor", "multi_factor", "cosine", "plateau"))
 WITH_ADAGRAD = Space(optimizers=("sgd", "adagrad", "adamw"))
 SPACES = pytest.mark.parametrize("space", [Space(), TEN_PLANS, WITH_ADAGRAD], ids=["default", "ten plans", "adagrad"])
-
-
-def sampling(space: Space | None = None, choice: SamplerChoice = TPE, *, seed: int = 7, budget: int = 60) -> Sampling:
-    return Sampling(space or Space(), choice, "minimize", seed, budget)
-
-
-def drawn(number: int, draw: Draw, state: TrialState = TrialState.RUNNING, **fields: Any) -> Trial:
-    return a_trial(
-        number, state, recipe=draw.recipe, parameters=draw.parameters, distributions=draw.distributions, **fields
-    )
-
-
-def loss(draw: Draw) -> float:
-    rate, warmup = float(draw.parameters["lr_position"]), float(draw.parameters["warmup_fraction"])
-    return (rate - 0.6) ** 2 + 0.1 * warmup
-
-
-def ended(number: int, draw: Draw) -> Trial:
-    """End a trial as its number says: most complete, some in each other way."""
-    match number % 8:
-        case 3:
-            rungs = {20: loss(draw) + 0.5, 50: loss(draw) + 0.2}
-            return drawn(number, draw, TrialState.PRUNED, at_rungs=rungs, value=rungs[50])
-        case 5:
-            return drawn(number, draw, TrialState.DIVERGED, at_rungs={20: 9.0})
-        case 6:
-            return drawn(number, draw, TrialState.FAILED if number % 16 == 6 else TrialState.CANCELLED)
-        case _:
-            return drawn(number, draw, TrialState.COMPLETED, value=loss(draw))
-
-
-def search(
-    sampler: Sampling, n_trials: int, *, rebuild: Callable[[Iterable[Trial]], Sampling] | None = None, seed: int = 0
-) -> list[Draw]:
-    """Search with up to five trials at once that end in any order; with ``rebuild``, in a new memory now and then.
-
-    Every ninth trial is enqueued by a person, so that the study's numbers run ahead of the sampler's.
-    """
-    chance, stops = random.Random(seed), random.Random(seed + 1)
-    trials: dict[int, Trial] = {}
-    draws: dict[int, Draw] = {}
-    for number in range(n_trials):
-        if number % 9 == 4:
-            trials[number] = a_trial(number, origin="enqueued")
-            continue
-        draws[number] = sampler.ask(number)
-        trials[number] = drawn(number, draws[number])
-        running = [each for each in draws if trials[each].state == TrialState.RUNNING]
-        chance.shuffle(running)
-        for each in running[chance.randrange(5) :]:
-            trials[each] = ended(each, draws[each])
-            sampler.tell(trials[each])
-        if rebuild and stops.random() < 0.3:
-            sampler = rebuild(trials.values())
-    return list(draws.values())
 
 
 def rebuilt(trials: Iterable[Trial], choice: SamplerChoice = TPE) -> Sampling:
@@ -238,6 +182,25 @@ def test_an_enqueued_trial_never_enters_the_samplers_study() -> None:
     sampler.add(a_trial(0, origin="enqueued"))
     sampler.tell(a_trial(0, TrialState.COMPLETED, origin="enqueued", value=0.1))
     assert sampler.memory.trials == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ranges": {"peak_lr": {"sgd": {"low": 0.01, "high": 0.02}, "adamw": {"low": 0.01, "high": 0.02}}}},
+        {"ranges": {"warmup_fraction": {"low": 0.0, "high": 0.1}}},
+        {"ranges": {"warmup_fraction": {"low": 0.5, "high": 0.6}}},
+        {"optimizers": ["adagrad"]},
+        {"families": ["plateau"]},
+    ],
+)
+def test_a_trial_of_another_space_never_enters_the_samplers_study(fields: dict[str, Any]) -> None:
+    """One would be enough: what its distributions do not share with the others is drawn jointly no more."""
+    foreign = drawn(0, sampling(Space(families=("cosine",))).ask(0))
+    sampler = sampling(Space.model_validate({"families": ["cosine"], **fields}))
+    sampler.add(foreign)
+    assert sampler.memory.trials == []
+    assert sampler.ask(1) is not None
 
 
 def test_a_retried_trial_stays_running_in_memory() -> None:

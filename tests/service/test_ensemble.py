@@ -191,6 +191,17 @@ def test_those_who_wait_are_woken_after_the_commit(ensemble: Ensemble, store: St
     assert seen == [StudyState.QUEUED, StudyState.RUNNING]
 
 
+def test_points_alone_wake_nobody(ensemble: Ensemble) -> None:
+    ensemble.create_study("default", a_request())
+    given = claim_one(ensemble)
+    rung: list[None] = []
+    ensemble.subscribe(lambda: rung.append(None))
+    report(ensemble, given.fence, a_point(10, 0.5))
+    assert rung == []
+    finish(ensemble, given)
+    assert rung == [None]
+
+
 def test_an_idle_claim_wakes_nobody(ensemble: Ensemble) -> None:
     rung: list[None] = []
     ensemble.subscribe(lambda: rung.append(None))

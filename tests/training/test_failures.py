@@ -45,6 +45,7 @@ class Broken(Line):
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out_of_memory"),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), "device"),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "device"),
+        (torch.AcceleratorError("CUDA error: device-side assert triggered"), "error"),
         (NotFound("there is no task 'x' on this machine"), "configuration"),
         (SystemExit(3), "error"),
     ],
@@ -54,7 +55,7 @@ def test_an_exception_becomes_the_failure_that_says_what_to_do(error: BaseExcept
     ended = _trainer(Broken(error))(an_assignment(), Watcher())
     assert isinstance(ended.outcome, Failed)
     assert ended.outcome.cause == cause
-    assert ended.process_broken is (cause == "device")
+    assert ended.process_broken == (isinstance(error, torch.AcceleratorError) or "cuDNN" in str(error))
 
 
 def test_a_bad_option_is_a_configuration_failure_with_the_rule() -> None:

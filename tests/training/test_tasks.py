@@ -79,7 +79,7 @@ Install = Callable[[str, str], None]
 def test_a_name_registered_by_two_packages_is_refused(install: Install) -> None:
     install("line", "one:Line")
     install("line", "two:Line")
-    with pytest.raises(Unsuitable, match="task line is registered twice, as (one|two):Line and as (one|two):Line"):
+    with pytest.raises(Unsuitable, match=r"task line is registered twice, as (one|two):Line and as (one|two):Line"):
         registry.load("line")
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from schedules import Constant, Recipe, Schedule, Sgd
 from search.protocol import Assignment, Fence, Point
 from search.tasks.base import Data, Split
-from search.tasks.info import Option, TaskInfo
 from search.training.data import Datasets
 from search.training.loop import Stop
+from tests.training.line import LINE
 
 CPU = torch.device("cpu")
 
@@ -20,12 +20,7 @@ CPU = torch.device("cpu")
 class Line:
     """A line through noisy points in double precision: 40 examples, 10 updates of 4 in an epoch."""
 
-    info = TaskInfo(
-        name="line",
-        metrics={"val_loss": "minimize", "val_worst": "minimize"},
-        updates_per_epoch=10,
-        options={"slope": Option(type="number", default=2.0, low=-10, high=10)},
-    )
+    info = LINE
     batch_size = 4
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from search.protocol import (
 from search.study import Study, StudyRequest, StudyState, Trial
 from search.tasks.info import TaskInfo
 from tests.search.factories import NOON
-from tests.training.toys import Line
+from tests.training.line import LINE
 
 Answer = TypeVar("Answer")
 
@@ -36,6 +36,10 @@ CONSTANT = {"families": ["constant"], "ranges": {"warmup_fraction": {"low": 0, "
 class Office:
     """Speaks the work protocol for one study; its clock moves only when told to.
 
+    Args:
+        info: the study's task; the first task of the first worker that presents itself, when None.
+        fields: of the study's request.
+
     Attributes:
         said: the kind of each message that arrived, in order.
         on_message: called with each kind before it is answered; may raise instead of the office.
@@ -43,9 +47,23 @@ class Office:
         is_dumb: messages arrive, and their answers get lost.
     """
 
-    def __init__(self, info: TaskInfo = Line.info, *, lease_seconds: float = 60.0, **fields: Any) -> None:
+    conductor: Conductor
+
+    def __init__(self, info: TaskInfo | None = LINE, *, lease_seconds: float = 60.0, **fields: Any) -> None:
+        self.now: datetime = NOON
+        self.said: list[str] = []
+        self.heard = threading.Condition()
+        self.on_message: Callable[[str], None] = lambda _: None
+        self.is_deaf = False
+        self.is_dumb = False
+        self._lease_seconds = lease_seconds
+        self._fields = fields
+        if info is not None:
+            self._open(info)
+
+    def _open(self, info: TaskInfo) -> None:
         request = StudyRequest.model_validate(
-            {"name": "first", "task": info.name, "epochs": 3, "space": CONSTANT, **fields}
+            {"name": "first", "task": info.name, "epochs": 3, "space": CONSTANT, **self._fields}
         )
         study = Study(
             id=1,
@@ -58,13 +76,7 @@ class Office:
             created_at=NOON,
         )
         tokens = count()
-        self.conductor = Conductor(study, lease_seconds=lease_seconds, new_token=lambda: f"token-{next(tokens)}")
-        self.now: datetime = NOON
-        self.said: list[str] = []
-        self.heard = threading.Condition()
-        self.on_message: Callable[[str], None] = lambda _: None
-        self.is_deaf = False
-        self.is_dumb = False
+        self.conductor = Conductor(study, lease_seconds=self._lease_seconds, new_token=lambda: f"token-{next(tokens)}")
 
     @property
     def trials(self) -> list[Trial]:
@@ -83,7 +95,11 @@ class Office:
             assert self.heard.wait_for(lambda: self.said.count(kind) >= times, timeout), self.said
 
     def announce(self, announcement: Announcement) -> None:
-        self._answer("announce", lambda: None)
+        def take() -> None:
+            if not hasattr(self, "conductor"):
+                self._open(announcement.tasks[0])
+
+        self._answer("announce", take)
 
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
         return self._answer("claim", lambda: self._claim(request))

@@ -1,0 +1,144 @@
+"""Studies in the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue
+
+from search.study import Budget, Plan, Study, StudyRequest, StudyState, Trial, TrialState
+from service.schemas.base import Body, Out
+from service.schemas.trials import TrialOut, trial_out
+
+Labels = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],
+    Field(max_length=50),
+]
+
+
+class StudyOut(Out):
+    """A study as it stands.
+
+    Attributes:
+        request: what was asked for, with labels, priority and budget as they are now.
+        plan: what the request means for its task, every default filled in.
+        reason: why it is in this state, where there is more to say than the state.
+    """
+
+    project: str
+    name: str
+    task: str
+    state: StudyState
+    reason: str
+    request: StudyRequest
+    plan: Plan
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ProgressOut(Out):
+    """How far a study has come.
+
+    Attributes:
+        finished: trials that ended, however they ended.
+        budget: trials that the study may have.
+        fraction: finished by budget.
+        seconds: since the first trial was handed out, until the end or now.
+        seconds_left: estimated from the trials that ended so far; ``null`` before the first.
+    """
+
+    finished: int
+    budget: int
+    fraction: float
+    seconds: float | None
+    seconds_left: float | None
+
+
+class StudyDetailOut(StudyOut):
+    """A study with its progress.
+
+    Attributes:
+        counts: trials per state; a state without trials is 0.
+        best: the completed trial with the best value.
+    """
+
+    counts: dict[TrialState, int]
+    progress: ProgressOut
+    best: TrialOut | None
+
+
+class StudyPatch(Body):
+    """What may change of a study; what is not named stays.
+
+    Attributes:
+        budget: only the named parts change. Raising it reopens a completed study.
+    """
+
+    labels: Labels | None = None
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    budget: dict[Annotated[str, Field(max_length=64)], JsonValue] | None = None
+
+    def amended(self, budget: Budget) -> Budget | None:
+        """The budget with the named parts replaced; ``None`` when none is named.
+
+        Raises:
+            ValidationError: a part is unknown or out of its bounds.
+        """
+        if self.budget is None:
+            return None
+        return Budget.model_validate({**budget.model_dump(), **self.budget})
+
+
+class EventOut(Out):
+    """The data of one server-sent event; its ``id`` and ``event`` are the stream's own fields."""
+
+    study: str
+    kind: str
+    at: datetime
+    payload: dict[str, JsonValue]
+
+
+def study_out(study: Study) -> StudyOut:
+    """A study for a list."""
+    return StudyOut.model_construct(**_study_fields(study))
+
+
+def study_detail(study: Study, *, counts: dict[TrialState, int], best: Trial | None, now: datetime) -> StudyDetailOut:
+    """A study with its progress."""
+    return StudyDetailOut.model_construct(
+        **_study_fields(study),
+        counts={state: counts.get(state, 0) for state in TrialState},
+        progress=_progress(study, counts, now),
+        best=None if best is None else trial_out(study, best),
+    )
+
+
+def _study_fields(study: Study) -> dict[str, Any]:
+    return {
+        "project": study.project,
+        "name": study.name,
+        "task": study.plan.task,
+        "state": study.state,
+        "reason": study.reason,
+        "request": study.request,
+        "plan": study.plan,
+        "created_at": study.created_at,
+        "started_at": study.started_at,
+        "finished_at": study.finished_at,
+    }
+
+
+def _progress(study: Study, counts: dict[TrialState, int], now: datetime) -> ProgressOut:
+    finished = sum(count for state, count in counts.items() if state.is_final)
+    budget = study.request.budget.trials
+    seconds = None
+    if study.started_at is not None:
+        seconds = max(0.0, ((study.finished_at or now) - study.started_at).total_seconds())
+    left = None
+    if seconds is not None and finished:
+        left = 0.0 if study.state.is_final else seconds / finished * max(0, budget - finished)
+    return ProgressOut(
+        finished=finished, budget=budget, fraction=min(1.0, finished / budget), seconds=seconds, seconds_left=left
+    )
