@@ -92,7 +92,7 @@ def torch_snippet(recipe: Recipe, horizon: int) -> str:
         horizon: updates of the run that it is for.
 
     Raises:
-        ValueError: the horizon is too short for the schedule.
+        ValueError: the horizon is too short for the schedule, or it is made of others beside a warm-up.
     """
     recipe.check(horizon)
     match recipe.schedule:
@@ -109,7 +109,7 @@ def torch_snippet(recipe: Recipe, horizon: int) -> str:
             usage = ""
             body = _shape(recipe, family, horizon, n_ramp, ramp)
         case _:
-            assert_never(family)
+            raise ValueError(f"there is no torch code for a schedule {family.kind!r}")
     head = _HEAD.substitute(summary=recipe.summary(), digest=recipe.digest[:12], horizon=horizon, usage=usage)
     return (head if "math." in body else head.replace("import math\n\n", "")) + body
 
