@@ -1,5 +1,6 @@
 """What a recipe is: schedules, optimizers and recipes as frozen values, without any framework."""
 
+from schedules.averaging import AVERAGINGS, AnyAveraging, Averaging, ConstantTail, CyclicTail, Ema, Swa
 from schedules.base import PlateauState, Range, Schedule, Shape, updates_at
 from schedules.cycles import Cyclic
 from schedules.decays import Cosine, Factor, InverseSqrt, Linear, OneMinusSqrt, Polynomial
@@ -8,13 +9,29 @@ from schedules.families import FAMILIES, JOINS, SCHEDULES
 from schedules.joins import AnySchedule, Cooldown, Product, Restarts, Sequence, Warmup
 from schedules.knots import Piecewise
 from schedules.nesting import Join
-from schedules.optimizers import OPTIMIZERS, Adagrad, Adam, AdamW, AnyOptimizer, Optimizer, Sgd
+from schedules.optimizers import (
+    OPTIMIZERS,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    AnyOptimizer,
+    Lion,
+    Muon,
+    Nadam,
+    Optimizer,
+    Rmsprop,
+    ScheduleFreeAdamW,
+    ScheduleFreeSgd,
+    Sgd,
+)
 from schedules.phases import OneCycle, Wsd
 from schedules.plateau import Plateau
-from schedules.recipe import Recipe
+from schedules.recipe import MomentumCurve, Recipe
 from schedules.shapes import AnyFamily
 
 __all__ = [
+    "AVERAGINGS",
     "FAMILIES",
     "JOINS",
     "OPTIMIZERS",
@@ -22,18 +39,28 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "AnyAveraging",
     "AnyFamily",
     "AnyOptimizer",
     "AnySchedule",
+    "Averaging",
     "Constant",
+    "ConstantTail",
     "Cooldown",
     "Cosine",
     "Cyclic",
+    "CyclicTail",
+    "Ema",
     "Factor",
     "InverseSqrt",
     "Join",
     "Linear",
+    "Lion",
+    "MomentumCurve",
     "MultiFactor",
+    "Muon",
+    "Nadam",
     "OneCycle",
     "OneMinusSqrt",
     "Optimizer",
@@ -45,11 +72,15 @@ __all__ = [
     "Range",
     "Recipe",
     "Restarts",
+    "Rmsprop",
     "Schedule",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSgd",
     "Sequence",
     "Sgd",
     "Shape",
     "Step",
+    "Swa",
     "Warmup",
     "Wsd",
     "updates_at",
