@@ -1,6 +1,7 @@
 """Schedules and optimizers in torch; the only part of this package that imports it."""
 
+from schedules.torch.muon import MuonWithAdamW, hidden_matrices
 from schedules.torch.optimizers import build_optimizer
 from schedules.torch.scheduler import EtudeLR
 
-__all__ = ["EtudeLR", "build_optimizer"]
+__all__ = ["EtudeLR", "MuonWithAdamW", "build_optimizer", "hidden_matrices"]
