@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,20 @@ class MomentumCurve(BaseModel):
 
     low: OpenFraction = 0.85
     curve: AnySchedule
+
+
+class Complaint(NamedTuple):
+    """What does not go together in a recipe.
+
+    Attributes:
+        rule: the id of the rule in ``rules.py``.
+        where: the field that breaks it.
+        sentence: what breaks it, and how.
+    """
+
+    rule: str
+    where: tuple[str, ...]
+    sentence: str
 
 
 class Recipe(BaseModel):
@@ -121,13 +135,13 @@ class Recipe(BaseModel):
                 schedules or averages as well.
         """
         self.schedule.check(horizon)
-        for complaint in self._complaints():
-            raise ValueError(complaint)
-        for name, curve in self._curves():
+        for complaint in self.complaints():
+            raise ValueError(complaint.sentence)
+        for where, curve in self.curves():
             try:
                 curve.check(horizon)
             except ValueError as error:
-                raise ValueError(f"the curve of the {name}: {error}") from error
+                raise ValueError(f"the curve of the {_words(where)}: {error}") from error
         if self.averaging is not None:
             self.averaging.check(horizon)
 
@@ -148,36 +162,49 @@ class Recipe(BaseModel):
             words.append(self.averaging.summary())
         return " · ".join(words)
 
-    def _curves(self) -> Iterator[tuple[str, Schedule]]:
+    def curves(self) -> Iterator[tuple[tuple[str, ...], Schedule]]:
+        """Iterate over the curves that drive something other than the rate, each with its place in the recipe."""
         if self.weight_decay is not None:
-            yield "weight decay", self.weight_decay
+            yield ("weight_decay",), self.weight_decay
         if self.momentum is not None:
-            yield "momentum", self.momentum.curve
+            yield ("momentum", "curve"), self.momentum.curve
 
-    def _complaints(self) -> Iterator[str]:
+    def complaints(self) -> Iterator[Complaint]:
         """Say what does not go together, whatever the horizon."""
-        kind, own = self.optimizer.kind, self.optimizer.memory
-        for name, curve in self._curves():
+        for where, curve in self.curves():
             if curve.start() is not None:
-                yield f"the curve of the {name} must not read a metric, as {curve.kind!r} does: only the rate's can"
+                said = f"the curve of the {_words(where)} must not read a metric, as {curve.kind!r} does"
+                yield Complaint("curve-reads-a-metric", where, f"{said}: only the rate's can")
         if self.weight_decay is not None and self.optimizer.weight_decay == 0:
-            yield f"a curve of the weight decay needs a weight decay above 0, but that of the optimizer {kind!r} is 0"
+            said = f"a weight decay above 0, but that of the optimizer {self.optimizer.kind!r} is 0"
+            yield Complaint("curve-of-nothing", ("weight_decay",), f"a curve of the weight decay needs {said}")
         if self.optimizer.is_schedule_free:
             yield from self._complaints_of_schedule_free()
-        elif self.momentum is not None and not own:
-            yield f"a curve of the momentum needs a momentum above 0, but the optimizer {kind!r} has none"
-        elif self.momentum is not None and own is not None and self.momentum.low >= own:
-            yield (
-                f"a curve of the momentum goes up to the optimizer's own, {own}, from below it, "
-                f"not from {self.momentum.low}"
-            )
+        elif self.momentum is not None:
+            yield from self._complaints_of_momentum(self.momentum)
 
-    def _complaints_of_schedule_free(self) -> Iterator[str]:
-        kind, schedule = self.optimizer.kind, self.schedule
+    def _complaints_of_momentum(self, momentum: MomentumCurve) -> Iterator[Complaint]:
+        kind, own = self.optimizer.kind, self.optimizer.memory
+        if not own:
+            said = f"a curve of the momentum needs a momentum above 0, but the optimizer {kind!r} has none"
+            yield Complaint("momentum-curve-without-momentum", ("momentum",), said)
+        elif momentum.low >= own:
+            said = f"a curve of the momentum goes up to the optimizer's own, {own}, from below it"
+            yield Complaint("peak-not-above-floor", ("momentum", "low"), f"{said}, not from {momentum.low}")
+
+    def _complaints_of_schedule_free(self) -> Iterator[Complaint]:
+        rule, kind, schedule = "schedule-free-with-a-schedule", self.optimizer.kind, self.schedule
         then = schedule.then if isinstance(schedule, Warmup) else schedule
         if not isinstance(then, Constant):
-            yield f"the optimizer {kind!r} takes a constant schedule, under a warm-up or not, and no {then.kind!r}"
+            said = f"the optimizer {kind!r} takes a constant schedule, under a warm-up or not, and no {then.kind!r}"
+            yield Complaint(rule, ("schedule",), said)
         if self.momentum is not None:
-            yield f"the optimizer {kind!r} averages by its momentum: it must stay what it is, and takes no curve"
+            said = f"the optimizer {kind!r} averages by its momentum: it must stay what it is, and takes no curve"
+            yield Complaint(rule, ("momentum",), said)
         if self.averaging is not None:
-            yield f"the optimizer {kind!r} averages the weights itself, and takes no {self.averaging.kind!r} beside it"
+            said = f"the optimizer {kind!r} averages the weights itself, and takes no {self.averaging.kind!r} beside it"
+            yield Complaint(rule, ("averaging",), said)
+
+
+def _words(where: tuple[str, ...]) -> str:
+    return where[0].replace("_", " ")
