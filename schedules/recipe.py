@@ -13,6 +13,7 @@ from schedules.averaging import AnyAveraging
 from schedules.base import OpenFraction, PlateauState, PositiveNumber, Schedule
 from schedules.drops import Constant
 from schedules.joins import AnySchedule, Warmup
+from schedules.levels import between
 from schedules.optimizers import AnyOptimizer
 
 
@@ -41,6 +42,14 @@ class MomentumCurve(BaseModel):
 
     low: OpenFraction = 0.85
     curve: AnySchedule
+
+    def at(self, own: float, t: int, horizon: int) -> float:
+        """Return the momentum at the update of index ``t`` of an optimizer whose own is ``own``.
+
+        Raises:
+            ValueError: ``t`` is negative or ``horizon`` is below 1.
+        """
+        return between("linear", self.curve(t, horizon), self.low, own)
 
 
 class Complaint(NamedTuple):
@@ -117,9 +126,7 @@ class Recipe(BaseModel):
             ValueError: ``t`` is negative or ``horizon`` is below 1.
         """
         own = self.optimizer.memory
-        if self.momentum is None or own is None:
-            return own
-        return self.momentum.low + (own - self.momentum.low) * self.momentum.curve(t, horizon)
+        return own if self.momentum is None or own is None else self.momentum.at(own, t, horizon)
 
     def fair_from(self, horizon: int) -> int:
         """Return the number of updates after which comparing this run with others says something about its end."""
@@ -176,8 +183,9 @@ class Recipe(BaseModel):
                 said = f"the curve of the {_words(where)} must not read a metric, as {curve.kind!r} does"
                 yield Complaint("curve-reads-a-metric", where, f"{said}: only the rate's can")
         if self.weight_decay is not None and self.optimizer.weight_decay == 0:
-            said = f"a weight decay above 0, but that of the optimizer {self.optimizer.kind!r} is 0"
-            yield Complaint("curve-of-nothing", ("weight_decay",), f"a curve of the weight decay needs {said}")
+            rule, kind = "weight-decay-curve-without-weight-decay", self.optimizer.kind
+            said = f"a curve of the weight decay needs a weight decay above 0, but that of the optimizer {kind!r} is 0"
+            yield Complaint(rule, ("weight_decay",), said)
         if self.optimizer.is_schedule_free:
             yield from self._complaints_of_schedule_free()
         elif self.momentum is not None:
@@ -190,7 +198,7 @@ class Recipe(BaseModel):
             yield Complaint("momentum-curve-without-momentum", ("momentum",), said)
         elif momentum.low >= own:
             said = f"a curve of the momentum goes up to the optimizer's own, {own}, from below it"
-            yield Complaint("peak-not-above-floor", ("momentum", "low"), f"{said}, not from {momentum.low}")
+            yield Complaint("peak-below-floor", ("momentum", "low"), f"{said}, not from {momentum.low}")
 
     def _complaints_of_schedule_free(self) -> Iterator[Complaint]:
         rule, kind, schedule = "schedule-free-with-a-schedule", self.optimizer.kind, self.schedule
