@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schedules import FAMILIES, updates_at
 from search.errors import Unsuitable
-from search.space import WARMUP, Space
+from search.space import Space
 from search.study import Direction, Plan, PrunerChoice, StudyRequest
 from search.tasks.info import Option, TaskInfo
 
@@ -148,9 +148,8 @@ def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:
 def _check_horizon(space: Space, horizon: int) -> None:
     """Refuse a run in which some recipe of the space could not do what it says."""
     for number, family in enumerate(space.families):
-        ranges = space.searched(family)
-        n_warmup = updates_at(ranges[WARMUP].high, horizon)
-        shortest = FAMILIES[family].shortest_for(ranges)
+        n_warmup = space.most_warmup(family, horizon)
+        shortest = FAMILIES[family].shortest_for(space.searched(family))
         if horizon - n_warmup < shortest:
             raise Unsuitable(
                 f"a run of {horizon} updates is too short for the family {family!r} in this space: it needs "

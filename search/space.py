@@ -8,8 +8,9 @@ distribution and one meaning in a study, whatever the optimizer and the family o
   trial's own optimizer;
 - ``warmup_fraction`` belongs to every trial, ``final_ratio`` and its like to every family that has them.
 
-An optimizer without momentum is given a ``momentum_position`` all the same, as long as another one in the space has
-momentum, and ignores it: a position that only some trials have would be drawn apart from the rate for all of them.
+A family that rises to its peak by itself is put under no warm-up. It is given a ``warmup_fraction`` all the same, as
+long as another one in the space takes one, and ignores it; so is an optimizer without momentum given a
+``momentum_position``. A value that only some trials have would be drawn apart from the rate for all of them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pydantic import (
     model_validator,
 )
 
-from schedules import FAMILIES, OPTIMIZERS, Constant, Range, Recipe, Schedule, Warmup
+from schedules import FAMILIES, OPTIMIZERS, Constant, Range, Recipe, Schedule, Warmup, updates_at
 
 POSITIONS = {
     "peak_lr": "lr_position",
@@ -146,8 +147,14 @@ class Space(BaseModel):
 
     def searched(self, family: str) -> Mapping[str, Range]:
         """Return the ranges in this space of a family's parameters and of the warm-up before it, by name."""
-        own = {**Warmup.searched, **FAMILIES[family].searched}
+        own = _searched(family, self.families)
         return {name: _narrowed(each, self.ranges.of_searched.get(name)) for name, each in own.items()}
+
+    def most_warmup(self, family: str, horizon: int) -> int:
+        """Return how many updates of a run a warm-up before this family may take at most."""
+        if FAMILIES[family].brings_warmup:
+            return 0
+        return updates_at(self.searched(family)[WARMUP].high, horizon)
 
     def searches(self, constant: str) -> bool:
         """Say whether a constant's position matters for any optimizer of the space."""
@@ -178,14 +185,22 @@ def suggest(space: Space, trial: BaseTrial, direction: Literal["minimize", "maxi
 
 
 def build_schedule(family: str, values: Mapping[str, float]) -> Schedule:
-    """Build a family under its warm-up from values of the searched parameters of both; a warm-up of 0 is none.
+    """Build a family under its warm-up from values of the searched parameters of both.
+
+    A warm-up of 0 is none, and a family that brings its own is put under no other.
 
     Raises:
         ValueError: a value is out of bounds, or a name is neither the family's nor the warm-up's.
     """
-    fraction = values[WARMUP]
+    fraction = 0.0 if FAMILIES[family].brings_warmup else values[WARMUP]
     then = FAMILIES[family].build({name: value for name, value in values.items() if name != WARMUP})
     return Warmup.model_validate({"fraction": fraction, "then": then}) if fraction > 0 else then
+
+
+def _searched(family: str, families: tuple[str, ...]) -> dict[str, Range]:
+    """Return what is drawn for a family in a space of these: its own parameters, and the warm-up if any takes one."""
+    is_warmed_up = any(not FAMILIES[each].brings_warmup for each in families)
+    return {**(Warmup.searched if is_warmed_up else {}), **FAMILIES[family].searched}
 
 
 def _recipe(optimizer: str, constants: Mapping[str, float], schedule: Schedule) -> Recipe:
@@ -225,7 +240,7 @@ def _check_constant(constant: str, bounds: PerOptimizer, optimizers: tuple[str, 
 
 def _check_searched(name: str, bounds: Bounds, families: tuple[str, ...]) -> None:
     where = f"ranges.{name[:80]}"
-    ranges = {family: {**Warmup.searched, **FAMILIES[family].searched} for family in families}
+    ranges = {family: _searched(family, families) for family in families}
     owners = [family for family in families if name in ranges[family]]
     if not owners:
         known = sorted({each for own in ranges.values() for each in own})
