@@ -28,6 +28,7 @@ from schedules.optimizers import (
 from schedules.phases import OneCycle, Wsd
 from schedules.plateau import Plateau
 from schedules.recipe import MomentumCurve, Recipe
+from schedules.rules import RULES, Finding, Rule, findings
 from schedules.shapes import AnyFamily
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "FAMILIES",
     "JOINS",
     "OPTIMIZERS",
+    "RULES",
     "SCHEDULES",
     "Adagrad",
     "Adam",
@@ -53,6 +55,7 @@ __all__ = [
     "CyclicTail",
     "Ema",
     "Factor",
+    "Finding",
     "InverseSqrt",
     "Join",
     "Linear",
@@ -73,6 +76,7 @@ __all__ = [
     "Recipe",
     "Restarts",
     "Rmsprop",
+    "Rule",
     "Schedule",
     "ScheduleFreeAdamW",
     "ScheduleFreeSgd",
@@ -83,5 +87,6 @@ __all__ = [
     "Swa",
     "Warmup",
     "Wsd",
+    "findings",
     "updates_at",
 ]
