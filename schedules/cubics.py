@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 
@@ -54,6 +55,18 @@ class Piece:
         low, high = self.bounds
         inner = f"{constant!r} + {place} * ({slope!r} + {place} * ({square!r} + {place} * {cube!r}))"
         return f"min(max({inner}, {low!r}), {high!r})"
+
+
+@lru_cache(maxsize=64)
+def pieces_between(knots: tuple[tuple[int, float], ...]) -> tuple[Piece, ...]:
+    """Return the monotone cubics between knots (update, multiplier); of several at one update the last counts."""
+    apart = [knot for knot, after in pairwise(knots) if knot[0] < after[0]]
+    apart.append(knots[-1])
+    slopes = monotone_slopes(apart)
+    return tuple(
+        Piece(begin, end, first, second, slope, slope_after)
+        for ((begin, first), (end, second)), (slope, slope_after) in zip(pairwise(apart), pairwise(slopes), strict=True)
+    )
 
 
 def monotone_slopes(knots: Sequence[tuple[int, float]]) -> list[float]:

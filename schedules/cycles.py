@@ -1,4 +1,4 @@
-"""Cyclical rates: up and down between a base and the peak, again and again.
+"""Cyclical rates: up and down between a base and the peak, again and again, and how a run is cut into cycles.
 
 In the formulas t is the update and T the horizon.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schedules.base import Fraction, Number, OpenFraction, Range, Shape
+from schedules.base import Fraction, Number, OpenFraction, Range, Shape, updates_at
 
 Amplitude = Literal["triangular", "triangular2", "exp_range"]
 
@@ -133,3 +134,22 @@ class Cyclic(Shape):
         """Make cycles of shrinking height; a ``cyclic_total_decay`` of 1 keeps it, as triangular does."""
         fields = {name.removeprefix("cyclic_"): value for name, value in values.items()}
         return cls.model_validate({"mode": "exp_range", **fields})
+
+
+@lru_cache(maxsize=64)
+def equal_run(n_cycles: int, t_mult: float, horizon: int) -> tuple[int, ...]:
+    """Return the updates at which cycles begin that fill a run, each ``t_mult`` times as long, and last its end."""
+    shares = [t_mult**number for number in range(n_cycles)]
+    total = math.fsum(shares)
+    inner = (updates_at(math.fsum(shares[:number]) / total, horizon) for number in range(1, n_cycles))
+    return (0, *inner, horizon)
+
+
+@lru_cache(maxsize=64)
+def cut_run(first_fraction: float, t_mult: float, horizon: int) -> tuple[int, ...]:
+    """Return the updates at which cycles begin, the first so long, and last where the one cut off would end."""
+    found, place, share = [0], 0.0, first_fraction
+    while found[-1] < horizon:
+        place, share = place + share, share * t_mult
+        found.append(updates_at(place, horizon))
+    return tuple(found)

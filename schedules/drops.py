@@ -63,21 +63,21 @@ class Step(Shape):
     gamma: OpenFraction = 0.1
     final_ratio: Fraction = 0.0
 
-    def milestones(self, horizon: int) -> tuple[int, ...]:
+    def drops_at(self, horizon: int) -> tuple[int, ...]:
         """Return the updates at which the rate drops."""
         return tuple(updates_at(number / (self.drops + 1), horizon) for number in range(1, self.drops + 1))
 
     def shape(self, t: int, horizon: int) -> float:
-        n_drops = sum(milestone <= t for milestone in self.milestones(horizon))
+        n_drops = sum(milestone <= t for milestone in self.drops_at(horizon))
         return max(self.final_ratio, float(self.gamma**n_drops))
 
     def source(self, horizon: int) -> str:
-        level = f"{self.gamma!r} ** sum(milestone <= t for milestone in {list(self.milestones(horizon))})"
+        level = f"{self.gamma!r} ** sum(milestone <= t for milestone in {list(self.drops_at(horizon))})"
         return f"max({self.final_ratio!r}, {level})" if self.final_ratio else level
 
     def fair_from(self, horizon: int) -> int:
         """Before its first drop this family is a constant rate, whatever comes of it later."""
-        return self.milestones(horizon)[0]
+        return self.drops_at(horizon)[0]
 
     def check(self, horizon: int) -> None:
         super().check(horizon)
@@ -145,13 +145,16 @@ class MultiFactor(Shape):
                 raise ValueError(f"milestones must be strictly increasing, got {earlier} before {later}")
         return milestones
 
+    def drops_at(self, horizon: int) -> tuple[int, ...]:
+        """Return the updates at which the rate drops."""
+        return tuple(updates_at(milestone, horizon) for milestone in self.milestones)
+
     def shape(self, t: int, horizon: int) -> float:
-        n_drops = sum(updates_at(milestone, horizon) <= t for milestone in self.milestones)
+        n_drops = sum(milestone <= t for milestone in self.drops_at(horizon))
         return float(self.gamma**n_drops)
 
     def source(self, horizon: int) -> str:
-        updates = [updates_at(milestone, horizon) for milestone in self.milestones]
-        return f"{self.gamma!r} ** sum(milestone <= t for milestone in {updates})"
+        return f"{self.gamma!r} ** sum(milestone <= t for milestone in {list(self.drops_at(horizon))})"
 
     def fair_from(self, horizon: int) -> int:
         """Before its first drop this family is a constant rate, whatever comes of it later."""

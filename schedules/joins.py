@@ -17,7 +17,6 @@ from pydantic import Field, field_validator, model_validator
 from schedules.base import (
     FINAL_RATIO,
     Fraction,
-    Mode,
     Number,
     OpenFraction,
     PlateauState,
@@ -26,6 +25,7 @@ from schedules.base import (
     updates_at,
     whole,
 )
+from schedules.cycles import cut_run, equal_run
 from schedules.decays import Cosine
 from schedules.drops import Constant
 from schedules.levels import Descent, Ramp, descend, refuse_exponential_to_zero, rise
@@ -79,10 +79,6 @@ class Warmup(Join):
         refuse_exponential_to_zero(self.ramp, self.start_ratio, "start_ratio")
         return self
 
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        return (self.then,)
-
     def updates(self, horizon: int) -> int:
         """Return how many updates the ramp takes of a run of ``horizon`` updates."""
         return updates_at(self.fraction, horizon)
@@ -100,9 +96,6 @@ class Warmup(Join):
     def observe(self, state: PlateauState, metric: float, t: int, horizon: int) -> PlateauState:
         n_ramp = self.updates(horizon)
         return state if t < n_ramp else self.then.observe(state, metric, t - n_ramp, self.rest(horizon))
-
-    def with_mode(self, mode: Mode) -> Self:
-        return self.model_copy(update={"then": self.then.with_mode(mode)})
 
     def fair_from(self, horizon: int) -> int:
         return self.updates(horizon) + self.then.fair_from(self.rest(horizon))
@@ -159,10 +152,6 @@ class Cooldown(Join):
         refuse_exponential_to_zero(self.decay, self.final_ratio, "final_ratio")
         return self
 
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        return (self.first,)
-
     def decay_start(self, horizon: int) -> int:
         """Return the update at which the decay sets in; before it ``check`` wants at least one."""
         return horizon - updates_at(self.fraction, horizon)
@@ -177,9 +166,6 @@ class Cooldown(Join):
     def observe(self, state: PlateauState, metric: float, t: int, horizon: int) -> PlateauState:
         start = self.decay_start(horizon)
         return state if t > start else self.first.observe(state, metric, t, max(start, 1))
-
-    def with_mode(self, mode: Mode) -> Self:
-        return self.model_copy(update={"first": self.first.with_mode(mode)})
 
     def fair_from(self, horizon: int) -> int:
         """Before its decay a run looks worse than where it ends."""
@@ -263,22 +249,11 @@ class Restarts(Join):
             raise ValueError("a restart takes back a decay, but the schedule 'constant' has none")
         return self
 
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        return (self.then,)
-
     def bounds(self, horizon: int) -> tuple[int, ...]:
         """Return the update at which each cycle begins, and last that at which the last would end."""
-        if self.cycles is not None:
-            shares = [self.t_mult**number for number in range(self.cycles)]
-            total = math.fsum(shares)
-            inner = (updates_at(math.fsum(shares[:number]) / total, horizon) for number in range(1, self.cycles))
-            return (0, *inner, horizon)
-        found, place, share = [0], 0.0, self.first_fraction or 1.0
-        while found[-1] < horizon:
-            place, share = place + share, share * self.t_mult
-            found.append(updates_at(place, horizon))
-        return tuple(found)
+        if self.first_fraction is None:
+            return equal_run(self.cycles or 1, self.t_mult, horizon)
+        return cut_run(self.first_fraction, self.t_mult, horizon)
 
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
         bounds = self.bounds(horizon)
@@ -366,10 +341,6 @@ class Sequence(Join):
             )
         return self
 
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        return self.schedules
-
     def bounds(self, horizon: int) -> tuple[int, ...]:
         """Return the update at which each schedule begins, and last the horizon."""
         return (0, *(updates_at(milestone, horizon) for milestone in self.milestones), horizon)
@@ -387,9 +358,6 @@ class Sequence(Join):
     def observe(self, state: PlateauState, metric: float, t: int, horizon: int) -> PlateauState:
         schedule, place, length = self.place(t, horizon)
         return schedule.observe(state, metric, place, length)
-
-    def with_mode(self, mode: Mode) -> Self:
-        return self.model_copy(update={"schedules": tuple(each.with_mode(mode) for each in self.schedules)})
 
     def fair_from(self, horizon: int) -> int:
         """Return where the last schedule begins, and what it asks for: before it nothing is known of how a run ends."""
@@ -436,10 +404,6 @@ class Product(Join):
     kind: Literal["product"] = "product"
     schedules: Annotated[tuple[AnySchedule, ...], Field(min_length=2, max_length=8)]
 
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        return self.schedules
-
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
         return math.prod(part.multiplier(t, horizon, state) for part in self.schedules)
 
@@ -447,9 +411,6 @@ class Product(Join):
         for part in self.schedules:
             state = part.observe(state, metric, t, horizon)
         return state
-
-    def with_mode(self, mode: Mode) -> Self:
-        return self.model_copy(update={"schedules": tuple(each.with_mode(mode) for each in self.schedules)})
 
     def fair_from(self, horizon: int) -> int:
         return max(part.fair_from(horizon) for part in self.schedules)

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, field_validator
 
 from schedules.base import Fraction, Range, Shape, updates_at
-from schedules.cubics import Piece, monotone_slopes
+from schedules.cubics import Piece, pieces_between
 from schedules.levels import between, between_source
 
 _SEARCHED_AT = {
@@ -86,17 +86,8 @@ class Piecewise(Shape):
         return tuple((updates_at(place, horizon), multiplier) for place, multiplier in self.knots)
 
     def pieces(self, horizon: int) -> tuple[Piece, ...]:
-        """Return what lies between the knots, as cubics; pieces without an update are left out.
-
-        Only a curve that is ``cubic`` has slopes; the others are asked for their ends.
-        """
-        placed = [knot for knot, after in pairwise(self.placed(horizon)) if knot[0] < after[0]]
-        placed.append(self.placed(horizon)[-1])
-        slopes = monotone_slopes(placed) if self.curve == "cubic" else [0.0] * len(placed)
-        return tuple(
-            Piece(u, u_next, v, v_next, m, m_next)
-            for ((u, v), (u_next, v_next)), (m, m_next) in zip(pairwise(placed), pairwise(slopes), strict=True)
-        )
+        """Return what lies between the knots; only of a curve that is ``cubic`` do the slopes matter."""
+        return pieces_between(self.placed(horizon))
 
     def shape(self, t: int, horizon: int) -> float:
         pieces = self.pieces(horizon)

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from pydantic import model_validator
 
-from schedules.base import PlateauState, Schedule
+from schedules.base import Mode, PlateauState, Schedule
 
 MOST_DEPTH: Final = 4
 """A schedule may stand in a join in a join in a join, and no deeper."""
@@ -37,7 +37,7 @@ class Join(Schedule):
                 raise ValueError(f"schedules may be nested {MOST_DEPTH} deep, and {kind!r} is nested deeper")
             if n_schedules > MOST_SCHEDULES:
                 raise ValueError(f"a schedule may be made of {MOST_SCHEDULES} schedules, and {kind!r} is made of more")
-            seen.extend((part, depth + 1) for part in _raw_parts(each))
+            seen.extend((part, depth + 1) for part in (_parts(each) if isinstance(each, dict) else ()))
         return given
 
     @model_validator(mode="after")
@@ -47,18 +47,29 @@ class Join(Schedule):
             raise ValueError(f"one part of a schedule may read a metric, got {n_reading} at {self.kind!r}")
         return self
 
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        return tuple(_parts(self.__dict__))
+
     def start(self) -> PlateauState | None:
         return next((state for part in self.parts if (state := part.start()) is not None), None)
 
+    def with_mode(self, mode: Mode) -> Self:
+        return self.model_copy(update={name: _with_mode(value, mode) for name, value in self.__dict__.items()})
 
-def _raw_parts(given: Any) -> Iterator[Any]:
-    """Yield what may become the parts of a schedule that has not been validated; a list in a list is none."""
-    if not isinstance(given, dict):
-        return
-    for value in given.values():
+
+def _parts(fields: dict[str, Any]) -> Iterator[Any]:
+    """Yield the values that are schedules, or may become some; what lies in a list of lists may not."""
+    for value in fields.values():
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, dict | Schedule):
                 yield each
+
+
+def _with_mode(value: Any, mode: Mode) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_with_mode(each, mode) for each in value)
+    return value.with_mode(mode) if isinstance(value, Schedule) else value
 
 
 def check_part(part: Schedule, horizon: int, where: str) -> None:
