@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schedules import FAMILIES, updates_at
 from search.errors import Unsuitable
-from search.space import Space
+from search.space import Space, build_averaging
 from search.study import Direction, Plan, PrunerChoice, StudyRequest
 from search.tasks.info import Option, TaskInfo
 
@@ -80,6 +80,7 @@ class _Run:
 
 def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], run: _Run) -> Plan:
     _check_horizon(request.space, run.horizon)
+    _check_averaging(request.space, run.horizon)
     metric, direction = _objective(request, info)
     rungs = _rungs(request.pruner, run)
     return Plan(
@@ -157,6 +158,18 @@ def _check_horizon(space: Space, horizon: int) -> None:
                 where=("space", "families", number),
                 value=family,
             )
+
+
+def _check_averaging(space: Space, horizon: int) -> None:
+    """Refuse a run in which some averaging of the space would start too late."""
+    for number, kind in enumerate(space.averaging):
+        latest = build_averaging(kind, {name: own.high for name, own in space.searched_of_averaging(kind).items()})
+        if latest is None:
+            continue
+        try:
+            latest.check(horizon)
+        except ValueError as error:
+            raise Unsuitable(str(error), where=("space", "averaging", number), value=kind) from error
 
 
 def _rungs(pruner: PrunerChoice, run: _Run) -> tuple[int, ...]:
