@@ -198,11 +198,11 @@ class Schedule(BaseModel):
             raise ValueError(f"a schedule starts with update 0, got t = {t}")
         if horizon < 1:
             raise ValueError(f"a run has at least 1 update, got a horizon of {horizon}")
-        return self.multiplier(t, horizon, state)
+        return self.multiplier(min(t, horizon), horizon, state)
 
     @abstractmethod
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
-        """Answer a call whose arguments have been checked."""
+        """Answer a call for ``t`` from 0 to ``horizon``, both included."""
 
     @property
     def parts(self) -> tuple[Schedule, ...]:
@@ -282,8 +282,7 @@ class Shape(Schedule):
     """A family whose multiplier depends on the update alone."""
 
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
-        """Pin the shape past its end, so that ``shape`` is asked for 0 to ``horizon`` only."""
-        return self.shape(min(t, horizon), horizon)
+        return self.shape(t, horizon)
 
     @abstractmethod
     def shape(self, t: int, horizon: int) -> float:

@@ -12,9 +12,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schedules.base import Fraction, Number, OpenFraction, Range, Shape, updates_at
+from schedules.base import Fraction, Number, Range, Shape, updates_at
 
 Amplitude = Literal["triangular", "triangular2", "exp_range"]
+HalfCycle = Annotated[Number, Field(ge=1e-9, lt=1)]
 
 
 class Cyclic(Shape):
@@ -57,8 +58,8 @@ class Cyclic(Shape):
 
     kind: Literal["cyclic"] = "cyclic"
     base_ratio: Fraction = 0.25
-    rise_fraction: OpenFraction = 0.1
-    fall_fraction: OpenFraction | None = None
+    rise_fraction: HalfCycle = 0.1
+    fall_fraction: HalfCycle | None = None
     mode: Amplitude = "triangular"
     total_decay: Annotated[Number, Field(gt=0, le=1)] | None = None
 

@@ -161,7 +161,7 @@ class Cooldown(Join):
         level = self.first.multiplier(min(t, start), max(start, 1), state)
         if t <= start:
             return level
-        return level * descend(self.decay, (min(t, horizon) - start) / (horizon - start), self.final_ratio)
+        return level * descend(self.decay, (t - start) / (horizon - start), self.final_ratio)
 
     def observe(self, state: PlateauState, metric: float, t: int, horizon: int) -> PlateauState:
         start = self.decay_start(horizon)
@@ -257,10 +257,9 @@ class Restarts(Join):
 
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
         bounds = self.bounds(horizon)
-        place = min(t, horizon)
-        cycle = min(bisect_right(bounds, place), len(bounds) - 1) - 1
+        cycle = min(bisect_right(bounds, t), len(bounds) - 1) - 1
         begin, end = bounds[cycle], bounds[cycle + 1]
-        return float(self.peak_decay**cycle) * self.then.multiplier(place - begin, max(end - begin, 1), None)
+        return float(self.peak_decay**cycle) * self.then.multiplier(t - begin, max(end - begin, 1), None)
 
     def fair_from(self, horizon: int) -> int:
         """Return the last restart, and what the schedule of a cycle asks for: before it a decay is taken back again."""

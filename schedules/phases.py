@@ -33,9 +33,10 @@ class OneCycle(Shape):
 
         multiplier goes from s at t = 0 to 1 at t = W, and from there to r at t = T
 
-    With three, the fall stops at s on the way, as far from the peak as the rise set out::
+    With three, the fall comes to s on the way, as far from the peak as the rise set out, at
+    V = ``updates_at(2 * rise_fraction, T)``::
 
-        multiplier goes from s at t = 0 to 1 at t = W, to s at t = 2 * W, and from there to r at t = T
+        multiplier goes from s at t = 0 to 1 at t = W, to s at t = V, and from there to r at t = T
 
     each phase along half a cosine wave or a line (``curve``). Past the end it stays at r. The first update runs
     at s exactly, which is above 0: a warm-up of its own it needs none.
@@ -86,7 +87,7 @@ class OneCycle(Shape):
     def knots(self, horizon: int) -> tuple[tuple[int, float], ...]:
         """Return where the phases begin and the last ends: (update, multiplier), the last at the horizon."""
         n_rise = updates_at(self.rise_fraction, horizon)
-        middle = ((2 * n_rise, self.start_ratio),) if self.phases == 3 else ()
+        middle = ((updates_at(2 * self.rise_fraction, horizon), self.start_ratio),) if self.phases == 3 else ()
         return ((0, self.start_ratio), (n_rise, 1.0), *middle, (horizon, self.final_ratio))
 
     def mirrored(self) -> Piecewise:
@@ -119,7 +120,12 @@ class OneCycle(Shape):
 
     def check(self, horizon: int) -> None:
         super().check(horizon)
-        last = self.knots(horizon)[-2][0]
+        n_rise, last = self.knots(horizon)[1][0], self.knots(horizon)[-2][0]
+        if self.phases == 3 and last <= n_rise:
+            raise ValueError(
+                f"the fall of the schedule 'one_cycle' with three phases needs at least 1 update, got none of a "
+                f"horizon of {horizon}"
+            )
         if horizon - last < 2:
             raise ValueError(
                 f"the last phase of the schedule 'one_cycle' needs at least 2 updates, got {horizon - last} "

@@ -146,7 +146,7 @@ def _cyclic(schedule: Cyclic, n: int, horizon: int) -> Vector:
     if schedule.total_decay is not None:
         height = np.power(schedule.total_decay, t / horizon) * height
     elif schedule.mode == "triangular2":
-        height = np.ldexp(height, -cycle.astype(np.int32))
+        height = height * np.power(0.5, cycle)
     return schedule.base_ratio + (1 - schedule.base_ratio) * height
 
 
