@@ -66,4 +66,4 @@ def refuse(momentum: float | None, kind: str) -> None:
         ValueError: there is one.
     """
     if momentum is not None:
-        raise ValueError(f"the optimizer {kind!r} has no momentum, got {momentum}")
+        raise ValueError(f"the optimizer {kind!r} is searched without momentum, got {momentum}")
