@@ -28,7 +28,7 @@ from schedules.optimizers import (
 from schedules.phases import OneCycle, Wsd
 from schedules.plateau import Plateau
 from schedules.recipe import MomentumCurve, Recipe
-from schedules.rules import RULES, Finding, Rule, findings
+from schedules.rules import RULES, Finding, Rule, Severity, findings
 from schedules.shapes import AnyFamily
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "ScheduleFreeSgd",
     "Sequence",
+    "Severity",
     "Sgd",
     "Shape",
     "Step",

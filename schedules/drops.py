@@ -20,6 +20,8 @@ class Constant(Shape):
 
     Where libraries differ: torch's ``ConstantLR`` is by default a third of the rate for five updates and the rate
     itself after; only with ``factor=1`` is it constant.
+
+    Source: Bottou et al. (2018), section 4.2, arXiv:1606.04838 (the fixed stepsize).
     """
 
     kind: Literal["constant"] = "constant"

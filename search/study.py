@@ -51,6 +51,9 @@ class SamplerChoice(Part):
     group: bool = False
 
 
+Pruning = Literal["none", "median", "halving"]
+
+
 class PrunerChoice(Part):
     """Which pruner compares trials at rungs.
 
@@ -61,7 +64,7 @@ class PrunerChoice(Part):
         spare_fraction: share of the trials that are never cut, to measure what pruning costs.
     """
 
-    kind: Literal["none", "median", "halving"] = "none"
+    kind: Pruning = "none"
     rungs: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=20)] | None = None
     start_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
     reduction_factor: Annotated[int, Field(ge=2, le=16)] = 3
@@ -93,12 +96,12 @@ def _can_be_acknowledged(rule: str) -> str:
     raise ValueError(f"there is no rule {rule[:80]!r}; those that can be acknowledged are: {', '.join(known)}")
 
 
-class StudyRequest(Part):
-    """What a client posts. All but ``task`` have defaults.
+Acknowledged = Annotated[tuple[Annotated[str, AfterValidator(_can_be_acknowledged)], ...], Field(max_length=len(RULES))]
+"""Ids of rules whose warnings and notes a client has seen."""
 
-    Attributes:
-        acknowledge: ids of rules whose warnings and notes the client has seen.
-    """
+
+class StudyRequest(Part):
+    """What a client posts. All but ``task`` have defaults."""
 
     name: Name | None = None
     task: Annotated[str, Field(min_length=1, max_length=63)]
@@ -113,9 +116,7 @@ class StudyRequest(Part):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     stall_seconds: PositiveFinite = 600.0
-    acknowledge: Annotated[
-        tuple[Annotated[str, AfterValidator(_can_be_acknowledged)], ...], Field(max_length=len(RULES))
-    ] = ()
+    acknowledge: Acknowledged = ()
     labels: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],
         Field(max_length=50),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from schedules import Recipe
 from search.answers import receipt, verdict
@@ -224,13 +225,11 @@ class Ensemble:
         priority: int | None = None,
         labels: Mapping[str, str] | None = None,
         budget: Budget | None = None,
+        acknowledge: Sequence[str] | None = None,
     ) -> Study:
-        """Change priority, labels and budget of a study; a larger budget reopens a completed one."""
-        return self._change(
-            project,
-            name,
-            lambda conductor, now: conductor.amend(priority=priority, labels=labels, budget=budget, now=now),
-        )
+        """Change priority, labels, budget and acknowledgements; a larger budget reopens a completed study."""
+        new = partial(Conductor.amend, priority=priority, labels=labels, budget=budget, acknowledge=acknowledge)
+        return self._change(project, name, lambda conductor, now: new(conductor, now=now))
 
     def enqueue_trial(self, project: str, name: str, recipe: Recipe) -> Trial:
         """Queue a person's own recipe in a study."""
