@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import product
+from types import MappingProxyType
+from typing import Any, Final
 
 from optuna.trial import FixedTrial
 
@@ -12,6 +14,8 @@ from schedules import Finding, Recipe, findings
 from search.errors import Unsuitable
 from search.space import POSITIONS, Space, suggest
 from search.study import Direction, Plan, StudyFinding, StudyRequest
+
+ENDS: Final = (0.0, 1.0)
 
 
 def study_findings(request: StudyRequest, plan: Plan) -> tuple[StudyFinding, ...]:
@@ -49,49 +53,63 @@ def _of_pair(request: StudyRequest, plan: Plan, pair: str) -> list[Finding]:
 def corners(space: Space, pair: str, direction: Direction) -> Iterator[Recipe]:
     """Iterate over recipes that stand for all that a study may try of one optimizer with one family.
 
-    The first is from the middle of every range. Then every parameter is at its low end, every one at its high end,
-    and each of the schedule's at either end by itself.
+    For each averaging that it may choose, the first is from the middle of every range. Then every parameter is at its
+    low end, every one at its high end, and each but the optimizer's at either end by itself.
     """
-    middle = _Picked(pair)
-    yield suggest(space, middle, direction)
-    yield suggest(space, _Picked(pair, elsewhere=0.0), direction)
-    yield suggest(space, _Picked(pair, elsewhere=1.0), direction)
-    for name in middle.asked:
-        if name not in POSITIONS.values():
-            for end in (0.0, 1.0):
-                yield suggest(space, _Picked(pair, {name: end}), direction)
+    first = _Picked(pair)
+    suggest(space, first, direction)
+    for choice in product(*first.choices.values()):
+        chosen = dict(zip(first.choices, choice, strict=True))
+        middle = _Picked(pair, chosen)
+        yield suggest(space, middle, direction)
+        for end in ENDS:
+            yield suggest(space, _Picked(pair, chosen, elsewhere=end), direction)
+        for name in middle.asked:
+            if name not in POSITIONS.values():
+                for end in ENDS:
+                    yield suggest(space, _Picked(pair, chosen, {name: end}), direction)
 
 
 class _Picked(FixedTrial):
     """A trial that answers with a place in every range, 0 for its low end and 1 for its high end.
 
+    Args:
+        chosen: the choice by name, where there are several; the first where none is given.
+        places: the place by name.
+        elsewhere: the place in all other ranges.
+
     Attributes:
-        asked: the names of the parameters that were asked for.
+        asked: the names of the ranges that were asked for.
+        choices: what there was to choose from, by name.
     """
 
-    def __init__(self, pair: str, places: Mapping[str, float] | None = None, *, elsewhere: float = 0.5) -> None:
+    def __init__(
+        self,
+        pair: str,
+        chosen: Mapping[str, Any] = MappingProxyType({}),
+        places: Mapping[str, float] = MappingProxyType({}),
+        *,
+        elsewhere: float = 0.5,
+    ) -> None:
         super().__init__({})
         self.asked: list[str] = []
+        self.choices: dict[str, Sequence[Any]] = {}
         self._pair = pair
-        self._places = places or {}
+        self._chosen = chosen
+        self._places = places
         self._elsewhere = elsewhere
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._pair if name == "plan" else choices[round(self._place(name) * (len(choices) - 1))]
+        if name == "plan":
+            return self._pair
+        self.choices[name] = choices
+        return self._chosen.get(name, choices[0])
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        place = self._place(name)
-        if place in (0, 1):
-            return high if place else low
-        if log:
-            return math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
-        return low + place * (high - low)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return round(self.suggest_float(name, low, high, log=log))
-
-    def _place(self, name: str) -> float:
         self.asked.append(name)
-        return self._places.get(name, self._elsewhere)
+        place = self._places.get(name, self._elsewhere)
+        if place in ENDS:
+            return high if place else low
+        return math.exp(math.log(low) + place * math.log(high / low)) if log else low + place * (high - low)

@@ -38,6 +38,7 @@ from service.schemas import (
     HealthOut,
     LeaderboardOut,
     PageOut,
+    PresetOut,
     PreviewBody,
     PreviewOut,
     ReadyOut,
@@ -173,6 +174,9 @@ class Client:
     def check_recipe(self, recipe: Recipe, horizon: int, *, pruner: Pruning = "none") -> CheckOut:
         body = CheckBody(recipe=recipe, horizon=horizon, pruner=pruner)
         return self._connection.ask("POST", "/v1/recipes/check", CheckOut, body=body)
+
+    def presets(self) -> Iterator[PresetOut]:
+        return self._pages("/v1/presets", PageOut[PresetOut], None)
 
     def tasks(self) -> Iterator[TaskInfo]:
         return self._pages("/v1/tasks", PageOut[TaskInfo], None)

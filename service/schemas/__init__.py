@@ -20,6 +20,7 @@ from service.schemas.schedules import (
 )
 from service.schemas.studies import (
     EventOut,
+    PresetOut,
     ProgressOut,
     StudyDetailOut,
     StudyFindingOut,
@@ -61,6 +62,7 @@ __all__ = [
     "OptimizerOut",
     "Out",
     "PageOut",
+    "PresetOut",
     "PreviewBody",
     "PreviewOut",
     "PreviewPoint",

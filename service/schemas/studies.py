@@ -108,6 +108,21 @@ class StudyPatch(Body):
         return Budget.model_validate({**budget.model_dump(), **self.budget})
 
 
+class PresetOut(Out):
+    """A study that comes with Etude.
+
+    Attributes:
+        question: what it answers.
+        reading: how its leaderboard answers that.
+        request: the study to post.
+    """
+
+    name: str
+    question: str
+    reading: str
+    request: StudyRequest
+
+
 class EventOut(Out):
     """The data of one server-sent event; its ``id`` and ``event`` are the stream's own fields."""
 
