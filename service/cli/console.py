@@ -154,9 +154,11 @@ def print_findings(console: Console, findings: Sequence[FindingOut]) -> None:
     for finding in findings:
         known = isinstance(finding, StudyFindingOut) and finding.acknowledged
         said = f"{plain(finding.id)}: {plain(finding.sentence)}"
-        if finding.level == "note" or known:
-            title = "acknowledged" if known else finding.level
-            console.print(f"[dim]{title} {said}[/]")
+        if known:
+            console.print(f"[dim]acknowledged {said}[/]")
+            continue
+        if finding.level == "note":
+            console.print(f"[dim]note {said}\n  see {plain(finding.citation)}[/]")
             continue
         plans = finding.plans if isinstance(finding, StudyFindingOut) else ()
         where = plain(", ".join(plans) or ".".join(map(str, finding.where)))
