@@ -7,8 +7,8 @@ as ``repr`` has it, so that they compute what the schedule computes.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Sequence as Several
-from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import indent
 from typing import Final
@@ -22,58 +22,6 @@ from schedules.recipe import Recipe
 
 _SAMPLE: Final = 1_000_003
 """A length that no schedule comes by itself: where it stands in a text, the length stands."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """Between which updates a plateau counts its readings.
-
-    Attributes:
-        begin: updates made from which on a reading counts.
-        end: updates made from which on it counts no more; ``None`` if it counts to the end.
-    """
-
-    begin: int = 0
-    end: int | None = None
-
-    def within(self, begin: int, end: int | None) -> Window:
-        """Return this window of a part that begins at ``begin`` of the whole and ends at ``end``."""
-        last = None if self.end is None else begin + self.end
-        return Window(begin + self.begin, min((each for each in (last, end) if each is not None), default=None))
-
-    def refusal(self) -> str:
-        """Return the condition under which a reading does not count, as Python; empty if it always does."""
-        early = f"self.last_epoch < {self.begin}" if self.begin else ""
-        late = "" if self.end is None else f"self.last_epoch >= {self.end}"
-        return " or ".join(each for each in (early, late) if each)
-
-
-def plateau_of(schedule: Schedule, horizon: int) -> tuple[Plateau, Window] | None:
-    """Return the plateau somewhere in a schedule, and when its readings count; ``None`` if it has none."""
-    match schedule:
-        case Plateau():
-            return schedule, Window()
-        case Warmup():
-            places = [(schedule.then, schedule.rest(horizon), schedule.updates(horizon), None)]
-        case Cooldown():
-            start = schedule.decay_start(horizon)
-            places = [(schedule.first, start, 0, start + 1)]
-        case Product():
-            places = [(part, horizon, 0, None) for part in schedule.schedules]
-        case Sequence():
-            bounds = schedule.bounds(horizon)
-            ends = [*bounds[1:-1], None]
-            places = [
-                (part, end - begin, begin, last)
-                for part, (begin, end), last in zip(schedule.schedules, pairwise(bounds), ends, strict=True)
-            ]
-        case _:
-            return None
-    for part, length, begin, last in places:
-        found = plateau_of(part, length)
-        if found is not None:
-            return found[0], found[1].within(begin, last)
-    return None
 
 
 def rate_functions(recipe: Recipe, horizon: int) -> str:
@@ -112,21 +60,21 @@ def functions(name: str, schedule: Schedule, horizon: int, doc: str, *, head: Se
         doc: what the function returns, one sentence.
         head: lines that come first in it.
     """
-    writer = _Writer(name, "t, level" if schedule.start() is not None else "t")
+    writer = _Writer(name)
     # a constant or a plateau asks for no place, so it needs none within the run
     lines = writer.statements(schedule, horizon)
     pin = [f"t = min(t, {horizon})"] if any(_reads_t(line) for line in lines) else []
     body = [*head, *pin, *lines]
-    return "\n\n\n".join([*writer.others, _function(name, writer.arguments, doc, body)]) + "\n"
+    return "\n\n\n".join([*writer.others, _function(name, _arguments(schedule), doc, body)]) + "\n"
 
 
 class _Writer:
     """Writes one function, and others for the factors of products and for what a cooldown falls from."""
 
-    def __init__(self, name: str, arguments: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.arguments = arguments
         self.others: list[str] = []
+        self._n_named: Counter[str] = Counter()
 
     def statements(self, schedule: Schedule, horizon: int) -> list[str]:
         """Return lines that read ``t``, from 0 to ``horizon``, and return the multiplier on every path."""
@@ -140,8 +88,8 @@ class _Writer:
             case Sequence():
                 return self._sequence(schedule, horizon)
             case Product():
-                factors = [self._other("factor", part, horizon, f"A factor of {self.name}.") for part in schedule.parts]
-                return [f"return {' * '.join(f'{factor}({self.arguments})' for factor in factors)}"]
+                factors = [self._factor(part, horizon) for part in schedule.parts]
+                return [f"return {' * '.join(factors)}"]
             case Restarts():
                 return self._restarts(schedule, horizon)
             case Shape():
@@ -156,19 +104,21 @@ class _Writer:
             return after
         ramp = rise_source(warmup.ramp, f"(t + 1) / {n_ramp}", warmup.start_ratio)
         begin = warmup.then.multiplier(0, rest, None)
-        scaled = ramp if begin == 1 else f"({ramp}) * {begin!r}"
+        scaled = ramp if begin == 1 else f"{_enclosed(ramp)} * {begin!r}"
         return [f"if t < {n_ramp}:", f"    return {scaled}", *_from(n_ramp, after)]
 
     def _cooldown(self, cooldown: Cooldown, horizon: int) -> list[str]:
         start = cooldown.decay_start(horizon)
-        if cooldown.first.start() is None:
+        if isinstance(cooldown.first, Plateau):
+            level, before = "level", ["return level"]
+        elif cooldown.first.start() is None:
             level = repr(cooldown.first.multiplier(start, start, None))
             before = self.statements(cooldown.first, start)
         else:
             first = self._other("before", cooldown.first, start, "What comes before the cooldown.")
             level, before = f"{first}({start}, level)", [f"return {first}(t, level)"]
         fall = descend_source(cooldown.decay, f"(t - {start}) / {horizon - start}", cooldown.final_ratio)
-        return [f"if t <= {start}:", *(f"    {line}" for line in before), f"return {level} * ({fall})"]
+        return [f"if t <= {start}:", *(f"    {line}" for line in before), f"return {level} * {_enclosed(fall)}"]
 
     def _sequence(self, sequence: Sequence, horizon: int) -> list[str]:
         bounds = list(pairwise(sequence.bounds(horizon)))
@@ -217,19 +167,26 @@ class _Writer:
             lines += inner if last else [f"if t < {end}:", *(f"    {line}" for line in inner)]
         return lines
 
+    def _factor(self, schedule: Schedule, horizon: int) -> str:
+        if isinstance(schedule, Plateau):
+            return "level"
+        arguments = _arguments(schedule)
+        return f"{self._other('factor', schedule, horizon, f'A factor of {self.name}.')}({arguments})"
+
     def _other(self, word: str, schedule: Schedule, horizon: int, doc: str) -> str:
         lines = self.statements(schedule, horizon)
-        name = f"{self.name}_{word}_{len(self.others) + 1}"
-        self.others.append(_function(name, self.arguments, doc, lines))
+        self._n_named[word] += 1
+        name = f"{self.name}_{word}_{self._n_named[word]}"
+        self.others.append(_function(name, _arguments(schedule), doc, lines))
         return name
 
 
 def _tail(recipe: Recipe, horizon: int) -> list[str]:
     """Return the lines of the rate that an averaging puts in place of the schedule's."""
     averaging = recipe.averaging
-    if not isinstance(averaging, Swa) or averaging.tail_rate is None:
+    if not isinstance(averaging, Swa) or averaging.tail is None:
         return []
-    start, every, tail = averaging.start(horizon), averaging.every(horizon), averaging.tail_rate
+    start, every, tail = averaging.start(horizon), averaging.every(horizon), averaging.tail
     if isinstance(tail, ConstantTail):
         inner = [f"return {tail.ratio!r}"]
     else:
@@ -258,9 +215,9 @@ def _lowered(peak_decay: float, lines: list[str], cycle: int | None = None) -> l
     """Return the lines with the peak lowered at every restart: in a cycle of this number, or of any."""
     if peak_decay == 1 or cycle == 0:
         return lines
-    factor = f"{peak_decay!r} ** cycle" if cycle is None else repr(float(peak_decay**cycle))
+    factor = f"{peak_decay!r}**cycle" if cycle is None else repr(float(peak_decay**cycle))
     return [
-        f"{line[: line.index('return ')]}return {factor} * ({line[line.index('return ') + 7 :]})"
+        f"{line[: line.index('return ')]}return {factor} * {_enclosed(line[line.index('return ') + 7 :])}"
         if line.lstrip().startswith("return ")
         else line
         for line in lines
@@ -274,6 +231,18 @@ def _reads_t(line: str) -> bool:
 def _parsed(line: str) -> ast.AST:
     statement = line.strip()
     return ast.parse(f"{statement} pass" if statement.endswith(":") else statement)
+
+
+def _arguments(schedule: Schedule) -> str:
+    return "t" if schedule.start() is None else "t, level"
+
+
+def _enclosed(expression: str) -> str:
+    """Return an expression that can stand as a factor."""
+    node = ast.parse(expression, mode="eval").body
+    is_whole = isinstance(node, ast.Constant | ast.Call | ast.Name)
+    has_parentheses = node.col_offset == 1 and node.end_col_offset == len(expression) - 1
+    return expression if is_whole or has_parentheses else f"({expression})"
 
 
 def _returning(expression: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from schedules.optimizers import (
     Adagrad,
@@ -20,6 +21,9 @@ from schedules.optimizers import (
     Sgd,
 )
 
+LINE: Final = 120
+"""Columns of a line of code."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -33,18 +37,29 @@ class Call:
     name: str
     arguments: dict[str, str]
 
-    def text(self, first: str, indentation: int = 4) -> str:
+    def text(self, first: str, prefix: str = "    optimizer = ", *, last: str = "") -> str:
         """Return the call as Python, on one line where it fits.
 
         Args:
             first: the arguments before the constants.
+            prefix: what stands before the call on its line, which the result holds as well.
+            last: the argument after the constants, if there is one.
         """
         constants = [f"{name}={value}" for name, value in self.arguments.items()]
-        line = f"{self.name}({', '.join([first, *constants])})"
-        if len(line) + indentation + len("optimizer = ") <= 120:
+        arguments = ", ".join(each for each in (*first.split(", "), *constants, last) if each)
+        line = f"{prefix}{self.name}({arguments})"
+        if len(line) <= LINE:
             return line
-        inner = " " * (indentation + 4)
-        return f"{self.name}(\n{inner}{first},\n{inner}{', '.join(constants)},\n{' ' * indentation})"
+        margin = " " * (len(prefix) - len(prefix.lstrip()))
+        if len(margin) + 4 + len(arguments) <= LINE:
+            return f"{prefix}{self.name}(\n{margin}    {arguments}\n{margin})"
+        lines = "".join(f"{margin}    {each},\n" for each in (*first.split(", "), *constants, last) if each)
+        return f"{prefix}{self.name}(\n{lines}{margin})"
+
+
+def literal(value: object) -> str:
+    """Return a value as Python, text in double quotes."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def torch_call(optimizer: KnownOptimizer) -> Call:

@@ -1,168 +1,119 @@
-"""A recipe as code that needs only torch."""
+"""A recipe as code that needs only torch, and the library of its optimizer where that is another."""
 
 from __future__ import annotations
 
-from string import Template
-from textwrap import indent
-from typing import assert_never
+from collections.abc import Iterable
+from textwrap import fill
 
-from schedules.base import Shape
-from schedules.joins import Warmup
-from schedules.optimizers import Adagrad, Adam, AdamW, KnownOptimizer, Sgd
-from schedules.plateau import Plateau
+from schedules.averaging import Ema, Swa
+from schedules.export.optimizers import beside_muon, torch_call
+from schedules.export.scheduler import Scheduler, scheduler
+from schedules.optimizers import Muon
 from schedules.recipe import Recipe
-
-_HEAD = Template('''\
-"""$summary
-
-Etude recipe $digest for a run of $horizon updates.
-
-    optimizer, scheduler = build(model.parameters())
-    for every batch:
-        loss.backward(); optimizer.step(); scheduler.step(); optimizer.zero_grad()
-$usage"""
-
-import math
-
-import torch
-
-''')
-
-_SHAPE = Template('''\
-
-def multiplier(t):
-    """The share of the peak learning rate at which update t runs; the first update is t = 0."""
-$ramp    t = min($position, $rest)
-    return $source
-
-
-def build(parameters):
-    optimizer = $optimizer
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, multiplier)
-''')
-
-_PLATEAU = Template('''\
-
-class PlateauLR:
-    """Multiplies the rate by $factor after $n_borne evaluations in a row without improvement."""
-
-    def __init__(self, optimizer, peak_lr):
-        self.optimizer, self.peak_lr = optimizer, peak_lr
-        self.t, self.multiplier, self.best, self.n_bad, self.cooldown_left = 0, 1.0, None, 0, 0
-        self.write_rate()
-
-    def step(self):
-        """Call after every optimizer.step()."""
-        self.t += 1
-        self.write_rate()
-
-    def observe(self, metric):
-        """Call after every evaluation; the metric improves by $direction."""
-$skip        is_good = math.isfinite(metric) and (self.best is None or self.is_better(metric))
-        self.best = metric if is_good else self.best
-        self.n_bad = 0 if is_good or self.cooldown_left > 0 else self.n_bad + 1
-        self.cooldown_left = max(self.cooldown_left - 1, 0)
-        if self.n_bad > $patience:
-            self.multiplier = max($floor, $factor * self.multiplier)
-            self.n_bad, self.cooldown_left = 0, $cooldown
-        self.write_rate()
-
-    def is_better(self, metric):
-        return $better
-
-    def write_rate(self):
-        multiplier = self.multiplier
-$ramp        for group in self.optimizer.param_groups:
-            group["lr"] = self.peak_lr * multiplier
-
-
-def build(parameters):
-    optimizer = $optimizer
-    return optimizer, PlateauLR(optimizer, $peak_lr)
-''')
 
 
 def torch_snippet(recipe: Recipe, horizon: int) -> str:
-    """Write a recipe as a Python module that needs only torch.
+    """Write a recipe as a Python module for plain torch.
 
     The module defines ``build(parameters)``, which returns an optimizer and a scheduler to step after every
-    update; the scheduler of a plateau also has ``observe(metric)``.
+    update; the scheduler of a plateau also has ``observe(metric)``. With Muon it is ``build(hidden, others)``, which
+    returns two of each. Where the weights are averaged, ``average(model)`` makes the model that averages them.
 
     Args:
         horizon: updates of the run that it is for.
 
     Raises:
-        ValueError: the horizon is too short for the schedule, or it is made of others beside a warm-up.
+        ValueError: the recipe cannot be run for so many updates.
     """
     recipe.check(horizon)
-    match recipe.schedule:
-        case Warmup(then=family) as warmup:
-            n_ramp = warmup.updates(horizon)
-            ramp = _ramp(n_ramp, warmup.start_ratio)
-        case family:
-            n_ramp, ramp = 0, ""
-    match family:
-        case Plateau():
-            usage = "    after every evaluation: scheduler.observe(metric)\n"
-            body = _plateau(recipe, family, n_ramp, ramp)
-        case Shape():
-            usage = ""
-            body = _shape(recipe, family, horizon, n_ramp, ramp)
-        case _:
-            raise ValueError(f"there is no torch code for a schedule {family.kind!r}")
-    head = _HEAD.substitute(summary=recipe.summary(), digest=recipe.digest[:12], horizon=horizon, usage=usage)
-    return (head if "math." in body else head.replace("import math\n\n", "")) + body
+    made = scheduler(recipe, horizon)
+    parts = [made.definitions, build_code(recipe, made), average_code(recipe, horizon)]
+    body = "\n\n".join(part for part in parts if part)
+    return f"{head(recipe, horizon, _usage(recipe, horizon, made))}{imports(body)}\n\n{body}"
 
 
-def _shape(recipe: Recipe, family: Shape, horizon: int, n_ramp: int, ramp: str) -> str:
-    rest = horizon - n_ramp
-    start = family(0, rest)
-    scaled = ramp if start == 1 else f"({ramp}) * {start!r}"
-    return _SHAPE.substitute(
-        ramp=f"    if t < {n_ramp}:\n        return {scaled}\n" if n_ramp else "",
-        position=f"t - {n_ramp}" if n_ramp else "t",
-        rest=rest,
-        source=family.source(rest),
-        optimizer=_optimizer(recipe.optimizer, recipe.peak_lr),
+def head(recipe: Recipe, horizon: int, usage: Iterable[str]) -> str:
+    """Return the docstring of a module that holds a recipe."""
+    title = fill(recipe.summary(), 116, break_long_words=False, break_on_hyphens=False)
+    run = f"Etude recipe {recipe.digest[:12]} for a run of {horizon} updates."
+    lines = "\n".join(f"    {line}".rstrip() for line in usage)
+    return f'"""{title}\n\n{run}\n\n{lines}\n"""\n\n'
+
+
+def imports(body: str, *others: str) -> str:
+    """Return the imports that a body needs, in order: the standard library, then torch, then others.
+
+    Args:
+        others: whole lines.
+    """
+    known = ("lion_pytorch", "schedulefree", "torch")
+    found = [f"import {name}" for name in known if name == "torch" or f"{name}." in body]
+    first = "import math\n\n" if "math." in body else ""
+    return first + "\n".join([*found, *others]) + "\n"
+
+
+def build_code(recipe: Recipe, made: Scheduler) -> str:
+    """Return the function that makes optimizer and scheduler."""
+    call, rate = torch_call(recipe.optimizer), f"lr={recipe.peak_lr!r}"
+    if isinstance(recipe.optimizer, Muon):
+        return (
+            "def build(hidden, others):\n"
+            '    """Muon takes the matrices of the hidden layers, AdamW everything else, at one rate."""\n'
+            f"{call.text(f'hidden, {rate}', '    muon = ')}\n"
+            f"{beside_muon(recipe.optimizer).text(f'others, {rate}', '    adamw = ')}\n"
+            "    return (muon, adamw), (schedule(muon), schedule(adamw))\n\n\n"
+            f"def schedule(optimizer):\n{made.call.text('optimizer', '    return ')}\n"
+        )
+    return (
+        f"def build(parameters):\n{call.text(f'parameters, {rate}')}\n"
+        f"{made.call.text('optimizer', '    scheduler = ')}\n    return optimizer, scheduler\n"
     )
 
 
-def _plateau(recipe: Recipe, plateau: Plateau, n_ramp: int, ramp: str) -> str:
-    threshold = repr(plateau.threshold)
-    sign, than, direction = ("+", ">", "rising") if plateau.mode == "max" else ("-", "<", "falling")
-    relative = f"self.best * (1 {sign} math.copysign({threshold}, self.best))"
-    bar = relative if plateau.threshold_mode == "rel" else f"self.best {sign} {threshold}"
-    return _PLATEAU.substitute(
-        factor=repr(plateau.factor),
-        n_borne=plateau.patience + 1,
-        direction=direction,
-        skip=f"        if self.t < {n_ramp}:\n            return  # the warm-up does not count\n" if n_ramp else "",
-        better=f"metric {than} {bar}",
-        patience=plateau.patience,
-        cooldown=plateau.cooldown,
-        floor=repr(plateau.final_ratio),
-        ramp=indent(f"if self.t < {n_ramp}:\n    t = self.t\n    multiplier = {ramp}\n", " " * 8) if n_ramp else "",
-        optimizer=_optimizer(recipe.optimizer, recipe.peak_lr),
-        peak_lr=repr(recipe.peak_lr),
+def average_code(recipe: Recipe, horizon: int) -> str:
+    """Return the function that makes the averaging model of a recipe; empty if it averages nothing."""
+    match recipe.averaging:
+        case Ema(decay=decay):
+            function = f", multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn({decay!r})"
+            what = f"the weights of the last updates, of which each keeps {decay!r} of what was"
+        case Swa():
+            function, what = "", "all the weights that it is shown"
+        case _:
+            return ""
+    return (
+        "def average(model):\n"
+        f'    """A copy of the model with the mean of {what}."""\n'
+        f"    return torch.optim.swa_utils.AveragedModel(model{function})\n"
     )
 
 
-def _ramp(n_ramp: int, start_ratio: float) -> str:
-    ramp = f"(t + 1) / {n_ramp}"
-    return f"{start_ratio!r} + {1 - start_ratio!r} * {ramp}" if start_ratio else ramp
+def averaging_usage(recipe: Recipe, horizon: int) -> list[str]:
+    """Return when the average takes the weights up, as a comment and a line of code; none if nothing is averaged."""
+    averaging = recipe.averaging
+    if averaging is None:
+        return []
+    start, every = averaging.start(horizon), averaging.every(horizon)
+    since = f"n > {start}" if start else "n > 0"
+    condition = since if every == 1 else f"{since} and (n - {start}) % {every} == 0"
+    return [
+        "after update number n, counted from 1:",
+        f"    if {condition}: averaged.update_parameters(model)  # averaged = average(model), made before",
+        "at the end: torch.optim.swa_utils.update_bn(loader, averaged), and evaluate averaged",
+    ]
 
 
-def _optimizer(optimizer: KnownOptimizer, lr: float) -> str:
-    match optimizer:
-        case Sgd(momentum=momentum, nesterov=nesterov):
-            name, constants = "SGD", f"momentum={momentum!r}, nesterov={nesterov!r}"
-        case Adagrad(initial_accumulator=start, eps=eps):
-            name, constants = "Adagrad", f"initial_accumulator_value={start!r}, eps={eps!r}"
-        case Adam(beta1=beta1, beta2=beta2, eps=eps):
-            name, constants = "Adam", f"betas=({beta1!r}, {beta2!r}), eps={eps!r}"
-        case AdamW(beta1=beta1, beta2=beta2, eps=eps):
-            name, constants = "AdamW", f"betas=({beta1!r}, {beta2!r}), eps={eps!r}"
-        case _:
-            assert_never(optimizer)
-    arguments = f"parameters, lr={lr!r}, {constants}, weight_decay={optimizer.weight_decay!r}"
-    return f"torch.optim.{name}(\n        {arguments}\n    )"
+def _usage(recipe: Recipe, horizon: int, made: Scheduler) -> list[str]:
+    lines = ["optimizer, scheduler = build(model.parameters())"]
+    step = "loss.backward(); optimizer.step(); scheduler.step(); optimizer.zero_grad()"
+    if isinstance(recipe.optimizer, Muon):
+        lines = ["optimizers, schedulers = build(hidden matrices, all other parameters)"]
+        step = "loss.backward(); then step() of both optimizers and both schedulers, zero_grad() of both optimizers"
+    lines += ["for every batch:", f"    {step}"]
+    if made.reads_metric:
+        lines.append("after every evaluation: scheduler.observe(metric)")
+    if recipe.optimizer.is_schedule_free:
+        lines.append("optimizer.train() before training, optimizer.eval() before evaluating and saving")
+    lines += averaging_usage(recipe, horizon)
+    if made.native is not None and made.native.past:
+        lines += ["", f"It is for {horizon} updates and no more: past them {made.native.past}."]
+    return lines
