@@ -16,7 +16,7 @@ from schedules.base import GAMMA, Fraction, OpenFraction, Range, Shape, updates_
 
 
 class Constant(Shape):
-    """The peak rate throughout, and past the end: ``multiplier(t) = 1``.
+    """The peak rate throughout: ``multiplier(t) = 1``, at t = 0, at T and after it.
 
     Where libraries differ: torch's ``ConstantLR`` is by default a third of the rate for five updates and the rate
     itself after; only with ``factor=1`` is it constant.
