@@ -45,12 +45,12 @@ class Rmsprop(Optimizer):
         centered: whether the square of the mean is taken off it.
         momentum: of the scaled steps.
 
-    Source: Tieleman and Hinton (2012), lecture 6.5 of "Neural Networks for Machine Learning"; ranges: judgement,
-    a tenth of Adam's, since there is no correction of the first steps.
+    Source: Tieleman and Hinton (2012), lecture 6.5 of "Neural Networks for Machine Learning"; ranges: judgement;
+    the rate as far up as the best one of the digits network lies well inside, which is 0.01.
     """
 
     ranges: ClassVar[Mapping[str, Range]] = {
-        "peak_lr": Range(1e-5, 1e-2, "log", 1e-3),
+        "peak_lr": Range(1e-5, 3e-2, "log", 1e-3),
         "weight_decay": Range(1e-6, 1e-2, "log", 1e-5),
     }
     momentum_field: ClassVar[Literal["momentum", "beta1"] | None] = "momentum"
@@ -155,11 +155,12 @@ class Adamax(Optimizer):
 
     As ``torch.optim.Adamax``; ``weight_decay`` is added to the gradient.
 
-    Source: Kingma and Ba (2015), section 7.1, arXiv:1412.6980; ranges: Adam's.
+    Source: Kingma and Ba (2015), section 7.1, arXiv:1412.6980; ranges: Adam's, the rate as far up as the
+    best one of the digits network lies well inside, which is 0.1.
     """
 
     ranges: ClassVar[Mapping[str, Range]] = {
-        "peak_lr": Range(1e-4, 1e-1, "log", 2e-3),
+        "peak_lr": Range(1e-4, 0.3, "log", 2e-3),
         "weight_decay": Range(1e-6, 1e-2, "log", 1e-5),
         "momentum": Range(0.5, 0.98, "one_minus_log", 0.9),
     }

@@ -153,6 +153,6 @@ def test_muon_can_be_given_a_closure() -> None:
         loss: Any = sum((value**2).sum() for value in values)
         built.zero_grad()
         loss.backward()
-        return float(loss)
+        return float(loss.detach())
 
     assert built.step(closure) > closure()
