@@ -57,11 +57,13 @@ def _defaults(one: type[BaseModel]) -> dict[str, Any]:
 
 
 def _schema(one: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON Schema; the schedules that a join may hold are described once, as families of their own."""
+    """Return the JSON Schema with the fields at its top; what a join may hold is described once, as a family."""
     schema = one.model_json_schema()
-    for definition in schema.get("$defs", {}).values():
+    definitions = schema.get("$defs", {})
+    for definition in definitions.values():
         definition.pop("description", None)
-    return schema
+    own = schema.pop("$ref", None)
+    return schema if own is None else {**definitions[own.removeprefix("#/$defs/")], **schema}
 
 
 def _ranges(ranges: Mapping[str, Range]) -> dict[str, RangeOut]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schedules import Recipe
 from schedules.places import places
 from schedules.rules import RULES, Finding, findings
-from tests.strategies import horizons, recipes
+from tests.strategies import full_recipes, horizons
 
 SGD = {"kind": "sgd", "momentum": 0.9}
 PLAIN_SGD = {"kind": "sgd", "momentum": 0.0}
@@ -299,14 +299,14 @@ def test_the_parts_of_a_schedule_are_named_by_their_paths() -> None:
     }
 
 
-@given(recipes(), st.one_of(horizons(1, 50), horizons()), st.sampled_from([None, "none", "median"]))
+@given(full_recipes(), st.one_of(horizons(1, 50), horizons()), st.sampled_from([None, "none", "median"]))
 def test_no_rule_fails_on_any_recipe(recipe: Recipe, horizon: int, pruner: str | None) -> None:
     seen = findings(recipe, horizon, pruner=pruner)
     assert all(Finding.model_validate_json(each.model_dump_json()) == each for each in seen)
     assert len({(each.id, each.where) for each in seen}) == len(seen)
 
 
-@given(recipes(), st.one_of(horizons(1, 50), horizons()))
+@given(full_recipes(), st.one_of(horizons(1, 50), horizons()))
 def test_what_a_recipe_itself_refuses_is_found_and_nothing_else_but_idle_restarts(recipe: Recipe, horizon: int) -> None:
     refused = [each for each in findings(recipe, horizon) if each.level == "refuse"]
     said = refusal(recipe, horizon)
