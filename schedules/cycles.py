@@ -30,9 +30,9 @@ class Cyclic(Shape):
         height(t) = 0.5 ** c                   triangular2
         height(t) = total_decay ** (t / T)     exp_range
 
-    At t = 0 it is the base, at t = c * (U + D) the base again, and past the end it stays at its value for t = T. The
-    half-cycles are not rounded to whole updates, so that cycles do not drift; a peak between two updates is
-    passed by. The base is the first rate: a warm-up of its own it needs none.
+    At t = 0 it is the base, at t = c * (U + D) the base again, at T and after it is wherever in a cycle T falls. The
+    half-cycles are not rounded to whole updates, so that cycles do not drift; a peak between two updates is passed
+    by. The base is the first rate: a warm-up of its own it needs none.
 
     Where libraries differ: torch's ``CyclicLR`` is the same with ``step_size_up`` = U and ``step_size_down`` = D, but
     goes on past T, cycles the momentum too unless told not to, and gives the decay of ``exp_range`` per update, as

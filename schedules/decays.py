@@ -24,7 +24,7 @@ class Factor(Shape):
 
         multiplier(t) = max(r, d ** (t / T))
 
-    At t = 0 it is 1, at t = T and after it is max(r, d). The factor per update is ``d ** (1 / T)``.
+    At t = 0 it is 1, at T and after it is max(r, d). The factor per update is ``d ** (1 / T)``.
 
     Where libraries differ: that factor is torch's ``gamma`` in ``ExponentialLR``, which has no floor and goes on
     falling past T; optax's ``exponential_decay`` has our floor as ``end_value``, Keras's ``ExponentialDecay`` has
@@ -58,7 +58,7 @@ class Cosine(Shape):
 
         multiplier(t) = r + (1 - r) * (1 + cos(pi * (t / T) ** k)) / 2
 
-    At t = 0 it is 1, at t = T and after it is r. With k above 1 it stays high for longer and falls later, with k
+    At t = 0 it is 1, at T and after it is r. With k above 1 it stays high for longer and falls later, with k
     below 1 it falls at once.
 
     Where libraries differ: torch's ``CosineAnnealingLR`` climbs again after T; timm, optax, Keras and transformers
@@ -96,7 +96,7 @@ class Linear(Shape):
 
         multiplier(t) = r + (1 - r) * (1 - t / T)
 
-    At t = 0 it is 1, at t = T and after it is r.
+    At t = 0 it is 1, at T and after it is r.
 
     Where libraries differ: torch's ``LinearLR`` multiplies from ``start_factor`` to ``end_factor`` and rises by
     default; transformers' ``linear`` ends at 0; optax's ``linear_schedule`` and timm's ``poly`` of power 1 are the
@@ -125,7 +125,7 @@ class Polynomial(Shape):
 
         multiplier(t) = r + (1 - r) * (1 - t / T) ** power
 
-    At t = 0 it is 1, at t = T and after it is r. Power 1 is ``Linear``.
+    At t = 0 it is 1, at T and after it is r. Power 1 is ``Linear``.
 
     Where libraries differ: torch's ``PolynomialLR`` has r = 0; transformers' ``polynomial`` ends at an absolute
     ``lr_end``, 1e-7 by default; Keras's ``PolynomialDecay`` at an absolute 1e-4 by default; timm names the power
@@ -158,7 +158,7 @@ class OneMinusSqrt(Shape):
 
         multiplier(t) = r + (1 - r) * (1 - sqrt(t / T))
 
-    At t = 0 it is 1, at t = T and after it is r. It is best known as the decay of a late cooldown (``Wsd``,
+    At t = 0 it is 1, at T and after it is r. It is best known as the decay of a late cooldown (``Wsd``,
     ``Cooldown``), and is here a family of its own.
 
     Where libraries differ: transformers and timm have it as the ``1-sqrt`` of their WSD schedules, torch, optax and
@@ -188,7 +188,7 @@ class InverseSqrt(Shape):
 
         multiplier(t) = sqrt(s / (s + h + t))
 
-    At t = 0 it is 1 where nothing is shifted; it never reaches 0, and past the end it stays at its value for t = T. A
+    At t = 0 it is 1 where nothing is shifted; it never reaches 0. At T and after it is its value for t = T. A
     shift is how far the decay had come before update 0: the run goes on with one that began h updates earlier.
 
     Where libraries differ: a timescale of one update is d2l's ``SquareRootScheduler``, ``(t + 1) ** -0.5``. After a

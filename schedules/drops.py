@@ -40,8 +40,8 @@ class Step(Shape):
 
         multiplier(t) = max(r, gamma ** (number of i in 1 .. n with updates_at(i / (n + 1), T) <= t))
 
-    The drops part the run into n + 1 stretches of equal length, the last of which ends at T. At t = 0 it is 1, from
-    the last drop on, and past the end, it is max(r, gamma ** n).
+    The drops part the run into n + 1 stretches of equal length, the last of which ends at T. At t = 0 it is 1; from
+    the last drop on, at T and after, it is max(r, gamma ** n).
 
     Where libraries differ: torch's ``StepLR``, timm's ``step`` and optax's ``exponential_decay`` with ``staircase``
     drop every ``step_size`` updates, the same as here where T is n + 1 times that, and go on dropping past T; optax
@@ -111,7 +111,7 @@ class MultiFactor(Shape):
 
         multiplier(t) = gamma ** (number of milestones m with updates_at(m, T) <= t)
 
-    At t = 0 it is 1; past the end it stays where the last drop left it.
+    At t = 0 it is 1, at T and after it is where the last drop left it.
 
     Where libraries differ: the update at a milestone is the first with the lower rate, as in torch's ``MultiStepLR``,
     timm's ``multistep`` and optax's ``piecewise_constant_schedule``; Keras's ``PiecewiseConstantDecay`` drops one

@@ -47,8 +47,8 @@ class Warmup(Join):
         ramp(u) = s ** (1 - u)                            exponential, which needs s > 0
 
     At t = 0 it is one step up from s, the last update of the warm-up, t = W - 1, runs at the peak, and so does the
-    next, with which the other schedule begins. None runs at rate 0. Past the end it stays where the other schedule
-    does. Readings of a metric during the warm-up are not counted.
+    next, with which the other schedule begins. None runs at rate 0. At T and after it is where the other schedule
+    ends. Readings of a metric during the warm-up are not counted.
 
     Where libraries differ: torch's ``LinearLR`` starts at its ``start_factor`` exactly and reaches the peak one update
     later, at t = W; transformers, timm and optax start at 0, which wastes the first update, and reach the
@@ -126,8 +126,8 @@ class Cooldown(Join):
         multiplier(t) = f(S, S) * descent((t - S) / D)        for t >= S
 
     where ``descent`` falls from 1 to r in the form that ``decay`` names, as in ``Wsd``: of a constant rate, this is
-    ``Wsd``. At t = S it is where the other schedule ends, at t = T and after it is r times that. Readings of a
-    metric during the cooldown are not counted.
+    ``Wsd``. At t = 0 it is where the other schedule begins, at t = S where it ends, at T and after it is r times
+    that. Readings of a metric during the cooldown are not counted.
 
     Where libraries differ: timm's ``wsd`` does the same after its ``stable_fn``, of which ``rsqrt`` is
     ``InverseSqrt`` with a timescale of its own.
@@ -197,8 +197,8 @@ class Restarts(Join):
 
         multiplier(t) = peak_decay ** i * f(t - b(i), b(i + 1) - b(i))        for b(i) <= t < b(i + 1)
 
-    At t = 0 it is where f begins, at each b(i) it is there again, at t = T and after it is where the last cycle has
-    come to. The floor of f is never reached by an update, except after the end: b(i + 1) is the next start.
+    At t = 0 it is where f begins, at each b(i) it is there again, at T and after it is where the last cycle has come
+    to. The floor of f is never reached by an update, except after the end: b(i + 1) is the next start.
 
     Where libraries differ: torch's ``CosineAnnealingWarmRestarts`` takes whole ``T_mult`` only and has no decay of
     the peak; transformers' ``cosine_with_restarts`` has equal cycles that are not rounded to updates; timm's
@@ -302,9 +302,9 @@ class Sequence(Join):
 
         multiplier(t) = schedules[i](t - b(i), b(i + 1) - b(i))        for b(i) <= t < b(i + 1)
 
-    Each is a share of the same peak rate, so where one ends and the next begins the rate may jump. At a milestone the
-    next schedule has begun, as after torch's ``SequentialLR``; past the end the last schedule stays at its end. One of
-    them may read a metric, and reads it while its stretch lasts.
+    Each is a share of the same peak rate, so where one ends and the next begins the rate may jump. At t = 0 it is
+    where the first begins, at a milestone where the next one does, at T and after where the last ends. One of them
+    may read a metric, and reads it while its stretch lasts.
 
     Where libraries differ: torch's ``SequentialLR`` and optax's ``join_schedules`` take updates for milestones, and
     each part must know its own length; ignite's ``ConcatScheduler`` and Composer's lists take durations. torch's

@@ -38,9 +38,9 @@ class Piecewise(Shape):
         multiplier(t) = v' + (v - v') * (1 + cos(pi x)) / 2       cosine
         multiplier(t) = the cubic with slopes m and m'            cubic
 
-    ``cubic`` is the monotone one: its slope at an inner knot is 0 where the curve turns, else the harmonic mean of the
-    slopes of the lines on both sides, weighted by their lengths, so that it rises and falls only where the
-    knots do and has no other highs and lows than theirs. Past the end the last value stays.
+    ``cubic`` is the monotone one: its slope at an inner knot is 0 where the curve turns, else the harmonic mean of
+    the slopes of the lines on both sides, weighted by their lengths, so that it rises and falls only where the knots
+    do and has no other highs and lows than theirs. At t = 0 it is at the first knot, at T and after at the last.
 
     Where libraries differ: optax's ``piecewise_interpolate_schedule`` has ``linear`` and ``cosine`` and gives each
     knot as a factor on the one before; ignite's ``PiecewiseLinear`` has ``linear`` with absolute values.

@@ -38,8 +38,8 @@ class OneCycle(Shape):
 
         multiplier goes from s at t = 0 to 1 at t = W, to s at t = V, and from there to r at t = T
 
-    each phase along half a cosine wave or a line (``curve``). Past the end it stays at r. The first update runs
-    at s exactly, which is above 0: a warm-up of its own it needs none.
+    each phase along half a cosine wave or a line (``curve``). At t = 0 it is s exactly, which is above 0, so that no
+    warm-up is needed before it; at T and after it is r.
 
     Where libraries differ: torch's ``OneCycleLR`` puts the peak at t = ``pct_start`` * T - 1 and the floor at the last
     update, T - 1; of a run one longer, with ``pct_start`` = (W + 1) / (T + 1), it is the same. It gives the ratios as
@@ -155,7 +155,7 @@ class Wsd(Shape):
         multiplier(t) = r + (1 - r) * (1 - sqrt(p))       one_minus_sqrt
         multiplier(t) = r ** p                            exponential, which needs r > 0
 
-    At t = T - D it is still 1, at t = T and after it is r. The warm-up is the join's: warm-up, stable, decay is
+    At t = 0 and up to t = T - D it is 1, at T and after it is r. The warm-up is the join's: warm-up, stable, decay is
     ``Warmup(then=Wsd())``, whose decay is a share of what the warm-up leaves of the run. Without one it is a constant
     rate with a cooldown; ``Cooldown`` puts the same decay after any other schedule.
 

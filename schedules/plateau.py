@@ -33,8 +33,8 @@ class Plateau(Schedule):
 
         multiplier = max(final_ratio, factor * multiplier)
 
-    unless that is a drop of no more than ``eps``, and the next ``cooldown`` readings are not counted as bad. The
-    multiplier starts at 1, holds between readings, and stays past the end.
+    unless that is a drop of no more than ``eps``, and the next ``cooldown`` readings are not counted as bad. At t = 0
+    the multiplier is 1; between readings it holds; at T and after it is what the last reading left.
 
     Where libraries differ: with ``patience`` = p the drop comes at the (p + 1)-th bad reading in a row, as in
     torch; Keras and optax drop at the p-th. ``cooldown`` counts as in torch. For ``rel``, torch multiplies the

@@ -220,6 +220,16 @@ def joins(inner: SearchStrategy[Schedule] | None = None) -> SearchStrategy[Sched
     return st.one_of(warmups(unwarmed), cooldowns(within), restarts(pure), sequences(within), products(within))
 
 
+JOINED: Mapping[str, SearchStrategy[Schedule]] = {
+    "warmup": warmups(),
+    "cooldown": cooldowns(),
+    "restarts": restarts(),
+    "sequence": sequences(),
+    "product": products(),
+}
+"""A strategy for each schedule that is made of others, here of families."""
+
+
 def schedules() -> SearchStrategy[Schedule]:
     """Schedules of every kind, up to three joins deep."""
     once = st.one_of(families(), joins())
