@@ -129,8 +129,8 @@ class Cooldown(Join):
     ``Wsd``. At t = 0 it is where the other schedule begins, at t = S where it ends, at T and after it is r times
     that. Readings of a metric during the cooldown are not counted.
 
-    Where libraries differ: timm's ``wsd`` does the same after its ``stable_fn``, of which ``rsqrt`` is
-    ``InverseSqrt`` with a timescale of its own.
+    Where libraries differ: timm's ``wsd`` with a ``stable_fn`` other than constant lets that go on falling under the
+    decay, as Zhai et al. (2022) did: here that is a ``Product`` of ``InverseSqrt`` and ``Wsd``.
 
     Attributes:
         fraction: share of the run that the decay takes.
@@ -138,8 +138,7 @@ class Cooldown(Join):
         final_ratio: where it ends, as a share of where it begins.
         first: what comes before it; it sees a run of S updates.
 
-    Source: Zhai et al. (2022), section 3.5, arXiv:2106.04560 (inverse square root, then a cooldown).
-    """
+    Source: Hägele et al. (2024), section 3, arXiv:2405.18392. """
 
     kind: Literal["cooldown"] = "cooldown"
     fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.2

@@ -159,8 +159,9 @@ class Wsd(Shape):
     ``Warmup(then=Wsd())``, whose decay is a share of what the warm-up leaves of the run. Without one it is a constant
     rate with a cooldown; ``Cooldown`` puts the same decay after any other schedule.
 
-    Where libraries differ: transformers' ``warmup_stable_decay`` and timm's ``wsd`` are the same after their
-    warm-ups, and name the parts in updates; timm's last update of a ``1-sqrt`` decay, too, is well above the floor.
+    Where libraries differ: transformers' ``warmup_stable_decay`` and timm's ``wsd`` with a constant ``stable_fn`` are
+    the same after their warm-ups, and name the parts in updates; timm's ``exp`` is another exponential, moved down to
+    end at the floor whatever its factor.
 
     Attributes:
         decay_fraction: share of the run that the decay takes.
