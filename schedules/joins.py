@@ -138,7 +138,8 @@ class Cooldown(Join):
         final_ratio: where it ends, as a share of where it begins.
         first: what comes before it; it sees a run of S updates.
 
-    Source: Hägele et al. (2024), section 3, arXiv:2405.18392. """
+    Source: Hägele et al. (2024), section 3, arXiv:2405.18392.
+    """
 
     kind: Literal["cooldown"] = "cooldown"
     fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.2

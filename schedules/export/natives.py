@@ -117,7 +117,9 @@ def _one_cycle(recipe: Recipe, cycle: OneCycle, horizon: int) -> Native | None:
         if recipe.momentum.curve != cycle.mirrored() or recipe.optimizer.kind == "muon":
             return None
         momentum = {"base_momentum": recipe.momentum.low, "max_momentum": recipe.optimizer.memory}
-    n_rise = cycle.knots(horizon)[1][0]
+    n_rise, n_fallen = cycle.knots(horizon)[1][0], cycle.knots(horizon)[-2][0]
+    if cycle.phases == 3 and n_fallen != 2 * n_rise:  # its fall is as long as its rise, ours up to rounding
+        return None
     return _native(
         "OneCycleLR",
         "it raises an error",
