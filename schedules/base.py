@@ -38,6 +38,11 @@ def updates_at(fraction: float, horizon: int) -> int:
     return max(rounded, 1) if fraction > 0 else rounded
 
 
+def whole(value: float) -> int:
+    """Turn a searched value into a whole number: ``floor(value + 0.5)``."""
+    return math.floor(value + 0.5)
+
+
 @dataclass(frozen=True)
 class Range:
     """Where a searched parameter lies, and how a position in [0, 1] is mapped onto it.
@@ -123,6 +128,9 @@ FINAL_RATIO = Range(1e-4, 1e-1, "log", 1e-2)
 GAMMA = Range(0.1, 0.7, "log", 0.1)
 """Shared by all families that drop in steps: what the rate is multiplied by at each drop."""
 
+DECAY_FRACTION = Range(0.05, 0.5, "linear", 0.2)
+"""Shared by all families that hold the rate and decay late: the share of the run that the decay takes."""
+
 
 class PlateauState(BaseModel):
     """What a schedule that reads a metric remembers between readings.
@@ -160,13 +168,17 @@ class Schedule(BaseModel):
 
     Attributes:
         searched: the parameters that a search varies, by name. A name means the same, and has the same
-            bounds and scale, in every family that has it; what only one family has starts with its kind.
+            bounds and scale, in every family that has it; what only one family has starts with its kind. A
+            range of one value is not searched unless a study gives it bounds.
+        shortest_horizon: updates without which no schedule of the family can do what it says.
+        brings_warmup: the family begins below the peak and rises to it; a search puts no warm-up before it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     searched: ClassVar[Mapping[str, Range]] = {}
     shortest_horizon: ClassVar[int] = 1
+    brings_warmup: ClassVar[bool] = False
 
     kind: Annotated[str, StringConstraints(max_length=63)]
 
@@ -186,11 +198,26 @@ class Schedule(BaseModel):
             raise ValueError(f"a schedule starts with update 0, got t = {t}")
         if horizon < 1:
             raise ValueError(f"a run has at least 1 update, got a horizon of {horizon}")
-        return self.multiplier(t, horizon, state)
+        return self.multiplier(min(t, horizon), horizon, state)
 
     @abstractmethod
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
-        """Answer a call whose arguments have been checked."""
+        """Answer a call for ``t`` from 0 to ``horizon``, both included."""
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedules that this one is made of; none of a family that stands alone."""
+        return ()
+
+    @property
+    def depth(self) -> int:
+        """How many schedules lie around the innermost, itself included."""
+        return 1 + max((part.depth for part in self.parts), default=0)
+
+    @property
+    def n_schedules(self) -> int:
+        """How many schedules it is made of at any depth, itself included."""
+        return 1 + sum(part.n_schedules for part in self.parts)
 
     def start(self) -> PlateauState | None:
         """Return the state before the first reading; ``None`` for a schedule that reads no metric."""
@@ -255,8 +282,7 @@ class Shape(Schedule):
     """A family whose multiplier depends on the update alone."""
 
     def multiplier(self, t: int, horizon: int, state: PlateauState | None) -> float:
-        """Pin the shape past its end, so that ``shape`` is asked for 0 to ``horizon`` only."""
-        return self.shape(min(t, horizon), horizon)
+        return self.shape(t, horizon)
 
     @abstractmethod
     def shape(self, t: int, horizon: int) -> float:

@@ -8,7 +8,7 @@ Each method either changes the study or raises, never both.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -202,6 +202,7 @@ class Conductor:
         priority: int | None = None,
         labels: Mapping[str, str] | None = None,
         budget: Budget | None = None,
+        acknowledge: Sequence[str] | None = None,
         now: datetime,
     ) -> None:
         """Change what may change of a study; a larger budget reopens a completed one.
@@ -209,7 +210,7 @@ class Conductor:
         Raises:
             Conflict: the study failed or was cancelled, and takes no other budget.
         """
-        lifecycle.amend(self._ledger, priority=priority, labels=labels, budget=budget, now=now)
+        lifecycle.amend(self._ledger, priority=priority, labels=labels, budget=budget, acknowledge=acknowledge, now=now)
         self._sampling = None  # its first draws are spread over the budget
 
     def enqueue(self, recipe: Recipe, now: datetime) -> Trial:
@@ -217,7 +218,7 @@ class Conductor:
 
         Raises:
             Conflict: the study is over, or its budget is used up.
-            Unsuitable: the recipe does not fit the study's horizon.
+            Unsuitable: a rule refuses the recipe in a run of the study's length.
         """
         lifecycle.refuse_recipe(self._ledger, recipe)
         trial = self._new(recipe, now, origin="enqueued")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from schedules import Recipe
+from schedules import Recipe, findings
 from search import endings
 from search.errors import Conflict, Unsuitable
 from search.ledger import Ledger
@@ -54,9 +54,12 @@ def amend(
     priority: int | None,
     labels: Mapping[str, str] | None,
     budget: Budget | None,
+    acknowledge: Sequence[str] | None,
     now: datetime,
 ) -> None:
-    """Change priority, labels and budget; None leaves them. A budget with room reopens a completed study.
+    """Change priority, labels, budget and what is acknowledged; None leaves them.
+
+    A budget with room reopens a completed study.
 
     Raises:
         Conflict: the study failed or was cancelled, and takes no other budget.
@@ -64,7 +67,12 @@ def amend(
     study, request = ledger.study, ledger.study.request
     if budget is not None and study.state in (StudyState.FAILED, StudyState.CANCELLED):
         raise Conflict(f"study {study.name} is {study.state.value}: its budget can no longer change")
-    new = {"priority": priority, "labels": None if labels is None else dict(labels), "budget": budget}
+    new = {
+        "priority": priority,
+        "labels": None if labels is None else dict(labels),
+        "budget": budget,
+        "acknowledge": None if acknowledge is None else tuple(acknowledge),
+    }
     request = request.model_copy(update={name: value for name, value in new.items() if value is not None})
     ledger.write_study(replace(study, request=request, reason=study.reason if budget is None else ""))
     if budget is not None:
@@ -105,16 +113,15 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
 
     Raises:
         Conflict: the study is over, or its budget is used up.
-        Unsuitable: the recipe does not fit the study's horizon.
+        Unsuitable: a rule refuses the recipe in a run of the study's length.
     """
     study = ledger.study
     if not ledger.has_room:
         raise Conflict(f"the budget of study {study.name} is used up by {len(ledger.trials)} trials: raise it first")
     refuse_if_over(study, "takes no more recipes")
-    try:
-        recipe.check(study.plan.horizon)
-    except ValueError as error:
-        raise Unsuitable(str(error), where=("recipe", "schedule"), value=study.plan.horizon) from error
+    for finding in findings(recipe, study.plan.horizon):
+        if finding.level == "refuse":
+            raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=study.plan.horizon)
 
 
 def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schedules import FAMILIES, updates_at
 from search.errors import Unsuitable
-from search.space import WARMUP, Space
+from search.space import Space, build_averaging
 from search.study import Direction, Plan, PrunerChoice, StudyRequest
 from search.tasks.info import Option, TaskInfo
 
@@ -80,6 +80,7 @@ class _Run:
 
 def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], run: _Run) -> Plan:
     _check_horizon(request.space, run.horizon)
+    _check_averaging(request.space, run.horizon)
     metric, direction = _objective(request, info)
     rungs = _rungs(request.pruner, run)
     return Plan(
@@ -148,9 +149,8 @@ def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:
 def _check_horizon(space: Space, horizon: int) -> None:
     """Refuse a run in which some recipe of the space could not do what it says."""
     for number, family in enumerate(space.families):
-        ranges = space.searched(family)
-        n_warmup = updates_at(ranges[WARMUP].high, horizon)
-        shortest = FAMILIES[family].shortest_for(ranges)
+        n_warmup = space.most_warmup(family, horizon)
+        shortest = FAMILIES[family].shortest_for(space.searched(family))
         if horizon - n_warmup < shortest:
             raise Unsuitable(
                 f"a run of {horizon} updates is too short for the family {family!r} in this space: it needs "
@@ -158,6 +158,18 @@ def _check_horizon(space: Space, horizon: int) -> None:
                 where=("space", "families", number),
                 value=family,
             )
+
+
+def _check_averaging(space: Space, horizon: int) -> None:
+    """Refuse a run in which some averaging of the space would start too late."""
+    for number, kind in enumerate(space.averaging):
+        latest = build_averaging(kind, {name: own.high for name, own in space.searched_of_averaging(kind).items()})
+        if latest is None:
+            continue
+        try:
+            latest.check(horizon)
+        except ValueError as error:
+            raise Unsuitable(str(error), where=("space", "averaging", number), value=kind) from error
 
 
 def _rungs(pruner: PrunerChoice, run: _Run) -> tuple[int, ...]:

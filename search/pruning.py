@@ -43,10 +43,10 @@ def decide(choice: PrunerChoice, plan: Plan, trial: Trial, rung: int, rivals: Se
     """
     if choice.kind == "none":
         return Decision(prune=False, reason="the study has no pruner")
-    fair_from = trial.recipe.schedule.fair_from(plan.horizon)
+    fair_from = trial.recipe.fair_from(plan.horizon)
     if rung < fair_from:
         return Decision(
-            prune=False, reason=f"compared from update {fair_from} on, where its schedule allows it, not at {rung}"
+            prune=False, reason=f"compared from update {fair_from} on, where its recipe allows it, not at {rung}"
         )
     values = [rival.at_rungs[rung] for rival in rivals if _is_measure(rival, plan, rung)]
     if len(values) < choice.start_trials:
@@ -58,7 +58,7 @@ def decide(choice: PrunerChoice, plan: Plan, trial: Trial, rung: int, rivals: Se
 
 
 def _is_measure(rival: Trial, plan: Plan, rung: int) -> bool:
-    return rung in rival.at_rungs and rival.recipe.schedule.fair_from(plan.horizon) <= rung
+    return rung in rival.at_rungs and rival.recipe.fair_from(plan.horizon) <= rung
 
 
 def _compare(choice: PrunerChoice, plan: Plan, value: float | None, rung: int, values: Sequence[float]) -> Decision:

@@ -179,13 +179,15 @@ def start(space: Space, seed: int, budget_trials: int) -> tuple[Mapping[str, Any
     Each plan comes once, as far as a quarter of the budget reaches. The seed decides where the turns begin; what is
     not fixed here is drawn.
     """
-    n_optimizers, turn = len(space.optimizers), derive_seed(seed, "start")
-    has_position = space.searches("peak_lr")
+    turn, has_position = derive_seed(seed, "start"), space.searches("peak_lr")
     planned: list[Mapping[str, Any]] = []
-    for lap in range(n_optimizers):
+    for lap in range(len(space.optimizers)):
         for place, family in enumerate(space.families):
-            optimizer = space.optimizers[(place + lap + turn) % n_optimizers]
-            position = START_POSITIONS[(place // n_optimizers + lap + turn // n_optimizers) % len(START_POSITIONS)]
+            partners = space.partners(family)
+            if lap >= len(partners):
+                continue
+            optimizer = partners[(place + lap + turn) % len(partners)]
+            position = START_POSITIONS[(place // len(partners) + lap + turn // len(partners)) % len(START_POSITIONS)]
             rate = {POSITIONS["peak_lr"]: position} if has_position else {}
             planned.append({"plan": f"{optimizer}+{family}", **rate})
     return tuple(planned[: math.floor(LARGEST_START * budget_trials)])

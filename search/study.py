@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from optuna.distributions import BaseDistribution
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt
 
-from schedules import Recipe
+from schedules import RULES, Finding, Recipe
 from search.protocol import Name
 from search.space import Space
 
@@ -51,6 +51,9 @@ class SamplerChoice(Part):
     group: bool = False
 
 
+Pruning = Literal["none", "median", "halving"]
+
+
 class PrunerChoice(Part):
     """Which pruner compares trials at rungs.
 
@@ -61,7 +64,7 @@ class PrunerChoice(Part):
         spare_fraction: share of the trials that are never cut, to measure what pruning costs.
     """
 
-    kind: Literal["none", "median", "halving"] = "none"
+    kind: Pruning = "none"
     rungs: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=20)] | None = None
     start_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
     reduction_factor: Annotated[int, Field(ge=2, le=16)] = 3
@@ -84,6 +87,19 @@ class Budget(Part):
     target: FiniteFloat | None = None
 
 
+def _can_be_acknowledged(rule: str) -> str:
+    known = [name for name, each in RULES.items() if each.level != "refuse"]
+    if rule in known:
+        return rule
+    if rule in RULES:
+        raise ValueError(f"what the rule {rule!r} finds is refused, and cannot be acknowledged")
+    raise ValueError(f"there is no rule {rule[:80]!r}; those that can be acknowledged are: {', '.join(known)}")
+
+
+Acknowledged = Annotated[tuple[Annotated[str, AfterValidator(_can_be_acknowledged)], ...], Field(max_length=len(RULES))]
+"""Ids of rules whose warnings and notes a client has seen."""
+
+
 class StudyRequest(Part):
     """What a client posts. All but ``task`` have defaults."""
 
@@ -100,6 +116,7 @@ class StudyRequest(Part):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     stall_seconds: PositiveFinite = 600.0
+    acknowledge: Acknowledged = ()
     labels: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],
         Field(max_length=50),
@@ -126,6 +143,16 @@ class Plan(Part):
     at: Literal["last", "best"]
     rungs: tuple[PositiveInt, ...] = ()
     shown: tuple[PositiveInt, ...]
+
+
+class StudyFinding(Finding):
+    """What a rule found in a study.
+
+    Attributes:
+        plans: the pairs of optimizer and family that it was found in, each ``optimizer+family``.
+    """
+
+    plans: tuple[str, ...]
 
 
 class StudyState(StrEnum):
@@ -169,6 +196,7 @@ class Study:
     Attributes:
         id: key of the row, given by the database.
         optuna_id: key of the row in Optuna's table.
+        findings: the warnings and notes that the study was accepted with.
         reason: one sentence on why the study is in this state, where there is more to say than the state.
     """
 
@@ -178,6 +206,7 @@ class Study:
     name: str
     request: StudyRequest
     plan: Plan
+    findings: tuple[StudyFinding, ...] = ()
     state: StudyState
     reason: str = ""
     created_at: datetime

@@ -20,7 +20,7 @@ from service.auth import Door, Hardened
 from service.ensemble import Ensemble
 from service.events import CLAIMS_AT_ONCE, Bell
 from service.limits import BodyLimit
-from service.routes import docs, schedules, studies, system, trials, work
+from service.routes import docs, presets, schedules, studies, system, trials, work
 from service.routes.parts import Opened
 from service.settings import Settings
 from service.store import Store, open_store
@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         lifespan=lambda app: _lifespan(app, settings, clock),
     )
     errors.install(app)
-    for each in (studies, trials, schedules, work, system, docs):
+    for each in (studies, presets, trials, schedules, work, system, docs):
         app.include_router(each.router)
     app.router.routes.extend(dashboard.routes(_dashboard(app)))
     app.add_middleware(BodyLimit)

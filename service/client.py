@@ -24,7 +24,7 @@ from search.protocol import (
     ReportAnswer,
     ReportRequest,
 )
-from search.study import StudyRequest, StudyState, TrialState
+from search.study import Pruning, StudyRequest, StudyState, TrialState
 from search.tasks.info import TaskInfo
 from service.connection import READ_SECONDS, Connection, Params
 from service.schemas import (
@@ -38,6 +38,7 @@ from service.schemas import (
     HealthOut,
     LeaderboardOut,
     PageOut,
+    PresetOut,
     PreviewBody,
     PreviewOut,
     ReadyOut,
@@ -170,9 +171,12 @@ class Client:
         body = PreviewBody(schedule=schedule, horizon=horizon, peak_lr=peak_lr)
         return self._connection.send("POST", "/v1/schedules/preview", body=body, accept="image/svg+xml").text
 
-    def check_recipe(self, recipe: Recipe, horizon: int) -> CheckOut:
-        body = CheckBody(recipe=recipe, horizon=horizon)
+    def check_recipe(self, recipe: Recipe, horizon: int, *, pruner: Pruning = "none") -> CheckOut:
+        body = CheckBody(recipe=recipe, horizon=horizon, pruner=pruner)
         return self._connection.ask("POST", "/v1/recipes/check", CheckOut, body=body)
+
+    def presets(self) -> Iterator[PresetOut]:
+        return self._pages("/v1/presets", PageOut[PresetOut], None)
 
     def tasks(self) -> Iterator[TaskInfo]:
         return self._pages("/v1/tasks", PageOut[TaskInfo], None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from schedules import Recipe
 from search.answers import receipt, verdict
 from search.conductor import Conductor
 from search.errors import Conflict, Unavailable
+from search.findings import study_findings
 from search.planning import make_plan
 from search.protocol import (
     Announcement,
@@ -25,7 +27,7 @@ from search.protocol import (
     TrialReport,
     Verdict,
 )
-from search.study import Budget, Plan, Study, StudyRequest, Trial
+from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial
 from search.tasks.info import TaskInfo
 from service.catalogue import find_task, known_tasks
 from service.messages import answer_each, suited
@@ -194,11 +196,12 @@ class Ensemble:
 
         Raises:
             NameTaken: the project has a study of this name.
-            Unsuitable: the request does not fit its task.
+            Unsuitable: the request does not fit its task, or a rule refuses recipes of its space.
         """
+        plan = make_plan(request, find_task(self._store, request.task))
+        found = study_findings(request, plan)
         with self._turns.turn():
-            plan = make_plan(request, find_task(self._store, request.task))
-            study = self._insert(project, request, plan)
+            study = self._insert(project, request, plan, found)
             self._turns.adopt(study)
         return study
 
@@ -222,13 +225,11 @@ class Ensemble:
         priority: int | None = None,
         labels: Mapping[str, str] | None = None,
         budget: Budget | None = None,
+        acknowledge: Sequence[str] | None = None,
     ) -> Study:
-        """Change priority, labels and budget of a study; a larger budget reopens a completed one."""
-        return self._change(
-            project,
-            name,
-            lambda conductor, now: conductor.amend(priority=priority, labels=labels, budget=budget, now=now),
-        )
+        """Change priority, labels, budget and acknowledgements; a larger budget reopens a completed study."""
+        new = partial(Conductor.amend, priority=priority, labels=labels, budget=budget, acknowledge=acknowledge)
+        return self._change(project, name, lambda conductor, now: new(conductor, now=now))
 
     def enqueue_trial(self, project: str, name: str, recipe: Recipe) -> Trial:
         """Queue a person's own recipe in a study."""
@@ -273,22 +274,17 @@ class Ensemble:
             self._see(trial.lease.worker, now)
         return answer
 
-    def _insert(self, project: str, request: StudyRequest, plan: Plan) -> Study:
-        if request.name is not None:
-            return self._insert_named(project, request.name, request, plan)
-        stem = request.task[:LONGEST_TASK_IN_NAME]
+    def _insert(self, project: str, request: StudyRequest, plan: Plan, found: tuple[StudyFinding, ...]) -> Study:
         while True:
+            name = request.name or f"{request.task[:LONGEST_TASK_IN_NAME]}-{secrets.token_hex(3)}"
             try:
-                return self._insert_named(project, f"{stem}-{secrets.token_hex(3)}", request, plan)
+                return self._store.create_study(project, name, request.model_copy(update={"name": name}), plan, found)
             except NameTaken:
-                continue
-
-    def _insert_named(self, project: str, name: str, request: StudyRequest, plan: Plan) -> Study:
-        try:
-            return self._store.create_study(project, name, request.model_copy(update={"name": name}), plan)
-        except Unavailable:
-            self._turns.doubt(project, name)
-            raise
+                if request.name is not None:
+                    raise
+            except Unavailable:
+                self._turns.doubt(project, name)
+                raise
 
     def _see(self, worker: str, now: datetime) -> None:
         """Record that a worker spoke, now and then."""

@@ -87,6 +87,7 @@ studies = Table(
     Column("reason", Text, nullable=False),
     Column("request", Json, nullable=False),
     Column("plan", Json, nullable=False),
+    Column("findings", Json, nullable=False),
     Column("direction", String(10), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -77,3 +78,14 @@ class Task(Protocol):
 
     def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """More to measure on a whole split: ``accuracy`` becomes ``val_accuracy`` and ``test_accuracy``."""
+
+
+@runtime_checkable
+class NamesHiddenMatrices(Protocol):
+    """What a task may have besides: it says itself which weights the optimizer ``muon`` takes."""
+
+    def hidden_matrices(self, model: nn.Module) -> Iterable[Tensor]:
+        """Those of the model's two-dimensional weights that are neither embedding nor first nor last layer.
+
+        A task without this method leaves it to the order of the layers in the model.
+        """

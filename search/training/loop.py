@@ -6,15 +6,16 @@ import math
 from typing import Any, Final, Literal, Protocol, assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from schedules import Recipe
-from schedules.torch import build_optimizer
+from schedules.torch import build_optimizer, hidden_matrices
 from search.errors import Unsuitable
 from search.protocol import Assignment, Cancelled, Completed, Diverged, Outcome, Point, Pruned
 from search.seeds import derive_seed
-from search.tasks.base import Data, Task
+from search.tasks.base import Data, NamesHiddenMatrices, Split, Task
+from search.training.averaging import Statistics, judged
 from search.training.data import Datasets, batches
 from search.training.measure import Losses, finite, measure
 from search.training.rate import Pilot
@@ -66,12 +67,16 @@ class _Run:
         _check_fit(task, assignment, self._data)
         torch.manual_seed(derive_seed(assignment.seed, "weights"))
         self._model = task.model(dict(options)).to(datasets.device)
-        self._pilot = Pilot(_optimizer(assignment.recipe, self._model), assignment.recipe, assignment.horizon)
+        recipe, horizon = assignment.recipe, assignment.horizon
+        optimizer = _optimizer(recipe, task, self._model)
+        statistics = Statistics(self._data.train, task.batch_size, assignment.seed)
+        self._pilot = Pilot(optimizer, recipe, horizon)
+        self._judged = judged(recipe, self._model, optimizer, horizon, statistics)
         self._losses = Losses()
 
     def train(self, monitor: Monitor) -> Outcome | None:
         model, loss_of, losses, pilot = self._model, self._task.loss, self._losses, self._pilot
-        horizon, seed = self._assignment.horizon, self._assignment.seed
+        horizon, seed, updated = self._assignment.horizon, self._assignment.seed, self._judged.updated
         order = batches(self._data.train, self._task.batch_size, derive_seed(seed, "order"))
         torch.manual_seed(derive_seed(seed, "noise"))
         model.train()
@@ -79,6 +84,7 @@ class _Run:
             loss = loss_of(model(inputs), targets)
             torch.autograd.backward(loss)
             losses.add(loss.detach(), update, pilot.step(update))
+            updated(update + 1)
             stop = monitor.tick(update + 1)
             if stop is not None:
                 return _ending(stop)
@@ -86,7 +92,11 @@ class _Run:
                 ended, outcome = self._look(update + 1, monitor)
                 if ended:
                     return outcome
-        return Completed(test_metrics=finite(measure(self._task, model, self._data.test, "test")))
+        return Completed(test_metrics=finite(self._measure(horizon, self._data.test, "test")))
+
+    def _measure(self, done: int, split: Split, prefix: str) -> dict[str, float]:
+        with self._judged.weights(done) as model:
+            return measure(self._task, model, split, prefix)
 
     def _is_due(self, done: int) -> bool:
         return self._is_evaluated(done) or self._losses.n_unseen >= LOOK_UPDATES
@@ -106,7 +116,7 @@ class _Run:
             return False, None
         metrics = {
             "train_loss": self._losses.take_mean(),
-            **measure(self._task, self._model, self._data.validation, "val"),
+            **self._measure(done, self._data.validation, "val"),
         }
         if self._is_regular(done):
             self._pilot.observe(self._objective(metrics), done)
@@ -143,13 +153,23 @@ def _ending(stop: Stop) -> Outcome | None:
             assert_never(stop)
 
 
-def _optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
+def _optimizer(recipe: Recipe, task: Task, model: nn.Module) -> Optimizer:
     """The recipe's optimizer, in one fused operation where torch has one: a fifth to a third of a small update."""
     weights = list(model.parameters())
     fused = all(weight.is_floating_point() for weight in weights) and (
         recipe.optimizer.kind != "adagrad" or all(weight.device.type == "cpu" for weight in weights)
     )
-    return build_optimizer(recipe.optimizer, weights, recipe.peak_lr, fused=fused or None)
+    hidden = _hidden(task, model) if recipe.optimizer.kind == "muon" else None
+    try:
+        return build_optimizer(recipe.optimizer, weights, recipe.peak_lr, fused=fused or None, hidden=hidden)
+    except (ValueError, ModuleNotFoundError) as error:
+        kind = recipe.optimizer.kind
+        message = f"task {task.info.name} cannot be trained with {kind}: {error}"
+        raise Unsuitable(message, where=("recipe", "optimizer"), value=kind) from error
+
+
+def _hidden(task: Task, model: nn.Module) -> list[Tensor]:
+    return list(task.hidden_matrices(model)) if isinstance(task, NamesHiddenMatrices) else hidden_matrices(model)
 
 
 def _options(task: Task, assignment: Assignment) -> dict[str, Any]:
@@ -163,7 +183,7 @@ def _check_fit(task: Task, assignment: Assignment, data: Data) -> None:
     try:
         assignment.recipe.check(assignment.horizon)
     except ValueError as error:
-        raise Unsuitable(str(error), where=("recipe", "schedule")) from error
+        raise Unsuitable(str(error), where=("recipe",)) from error
     updates = len(data.train) // task.batch_size
     if updates != assignment.updates_per_epoch:
         raise Unsuitable(

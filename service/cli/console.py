@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from service.schemas import LeaderboardOut, StudyDetailOut, StudyOut, TrialDetailOut, TrialOut
+from service.schemas import (
+    FindingOut,
+    LeaderboardOut,
+    StudyDetailOut,
+    StudyFindingOut,
+    StudyOut,
+    TrialDetailOut,
+    TrialOut,
+)
 
 PIPE_COLUMNS = 160
 COLOURS = {
@@ -139,6 +147,22 @@ def print_trial(console: Console, trial: TrialDetailOut) -> None:
     if trial.log:
         console.print("\nlog:")
         console.print(plain(trial.log.rstrip()), soft_wrap=True)
+
+
+def print_findings(console: Console, findings: Sequence[FindingOut]) -> None:
+    """What the rules found; a warning that nobody has acknowledged stands out, with its evidence."""
+    for finding in findings:
+        known = isinstance(finding, StudyFindingOut) and finding.acknowledged
+        said = f"{plain(finding.id)}: {plain(finding.sentence)}"
+        if known:
+            console.print(f"[dim]acknowledged {said}[/]")
+            continue
+        if finding.level == "note":
+            console.print(f"[dim]note {said}\n  see {plain(finding.citation)}[/]")
+            continue
+        plans = finding.plans if isinstance(finding, StudyFindingOut) else ()
+        where = plain(", ".join(plans) or ".".join(map(str, finding.where)))
+        console.print(f"[bold yellow]warning[/] {said}\n  found in {where}\n  see {plain(finding.citation)}")
 
 
 def _test_metrics(trial: TrialOut) -> list[str]:

@@ -10,24 +10,30 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from schedules import FAMILIES, AnySchedule, Recipe, Schedule
+from schedules import FAMILIES, OPTIMIZERS, AnySchedule, Optimizer, Recipe, Schedule, Sgd, findings
 from schedules.drawing import points, svg
+from search.study import Pruning
 from service.cli.asking import Json
-from service.cli.console import out
+from service.cli.console import err, out, print_findings
 from service.cli.exits import Exit, Stop, refusal
 from service.cli.plot import draw
 from service.cli.requests import pairs, read_document, scalar
-from service.schemas import PreviewOut, PreviewPoint
+from service.schemas import PreviewOut, PreviewPoint, finding_out
 
 KNOWN = ", ".join(FAMILIES)
 LONGEST_RUN = 1_000_000_000
 
 
 class Drawing(BaseModel):
-    """What is drawn: a schedule, and the rate where its multiplier is 1; ``None`` draws the multiplier."""
+    """What is drawn: a schedule, and the rate where its multiplier is 1; ``None`` draws the multiplier.
+
+    Attributes:
+        recipe: what the rules are asked about; its optimizer is plain where none was named.
+    """
 
     schedule: AnySchedule
     peak_lr: Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
+    recipe: Recipe
 
 
 def preview(
@@ -35,27 +41,33 @@ def preview(
     updates: Annotated[int, typer.Option("--updates", "-n", min=1, max=LONGEST_RUN, help="Updates of the run.")] = 1000,
     peak_lr: Annotated[float | None, typer.Option(help="Rate where the multiplier is 1.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Fraction of the run that warms up.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help=f"Optimizer, for what speaks against it: {', '.join(OPTIMIZERS)}.")
+    ] = None,
+    pruner: Annotated[Pruning, typer.Option(help="Pruner, for what speaks against it.")] = "none",
     set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the family; may be repeated.")] = None,
     svg_file: Annotated[Path | None, typer.Option("--svg", help="Also write the drawing to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a schedule in the terminal."""
-    drawing = _drawing(what, set_ or [], warmup, peak_lr)
-    try:
-        drawing.schedule.check(updates)
-    except ValueError as error:
-        raise Stop(
-            Exit.REFUSED, f"{drawing.schedule.summary()} cannot be run for {updates} updates: {error}"
-        ) from error
+    """Draw a schedule in the terminal, and say what the rules find."""
+    drawing = _drawing(what, set_ or [], warmup, peak_lr, optimizer)
+    found = findings(drawing.recipe, updates, pruner=pruner)
+    refused = [finding.sentence for finding in found if finding.level == "refuse"]
+    if refused:
+        said = f"{drawing.schedule.summary()} cannot be run for {updates} updates: "
+        raise Stop(Exit.REFUSED, said + "; ".join(refused))
     if svg_file is not None:
         _write(svg_file, svg(drawing.schedule, updates, drawing.peak_lr))
     if as_json:
         sys.stdout.write(_preview(drawing, updates).model_dump_json(indent=2) + "\n")
     else:
         _draw(drawing, updates)
+    print_findings(err() if as_json else out(), [finding_out(finding) for finding in found])
 
 
-def _drawing(what: str, values: list[str], warmup: float | None, peak_lr: float | None) -> Drawing:
+def _drawing(
+    what: str, values: list[str], warmup: float | None, peak_lr: float | None, optimizer: str | None
+) -> Drawing:
     given = {name: scalar(value) for name, value in (pairs("--set", values) or {}).items()}
     document: Mapping[str, Any]
     if what in FAMILIES:
@@ -67,14 +79,26 @@ def _drawing(what: str, values: list[str], warmup: float | None, peak_lr: float 
     try:
         if "optimizer" in document:
             recipe = Recipe.model_validate(document)
-            schedule, peak_lr = recipe.schedule, recipe.peak_lr if peak_lr is None else peak_lr
+            peak_lr = recipe.peak_lr if peak_lr is None else peak_lr
         else:
-            schedule = _schedule(document)
+            recipe = Recipe(optimizer=Sgd(), peak_lr=1.0, schedule=_schedule(document))
         if warmup is not None:
-            schedule = _schedule({"kind": "warmup", "fraction": warmup, "then": schedule.model_dump()})
-        return Drawing(schedule=schedule, peak_lr=peak_lr)
+            then = recipe.schedule.model_dump()
+            schedule = _schedule({"kind": "warmup", "fraction": warmup, "then": then})
+            recipe = recipe.model_copy(update={"schedule": schedule})
+        if optimizer is not None:
+            recipe = recipe.model_copy(update={"optimizer": _optimizer(optimizer)})
+        return Drawing(schedule=recipe.schedule, peak_lr=peak_lr, recipe=recipe)
     except ValidationError as error:
         raise refusal("the schedule", error) from error
+
+
+def _optimizer(kind: str) -> Optimizer:
+    """An optimizer with the constants that a search begins with."""
+    if kind not in OPTIMIZERS:
+        raise Stop(Exit.NOT_FOUND, f"there is no optimizer {kind!r}; there are: {', '.join(OPTIMIZERS)}")
+    constants = {name: each.default for name, each in OPTIMIZERS[kind].ranges.items()}
+    return OPTIMIZERS[kind].build(weight_decay=constants["weight_decay"], momentum=constants.get("momentum"))
 
 
 def _schedule(document: Mapping[str, Any]) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from search.presets import PRESETS, find_preset
 from search.study import StudyState
 from service.cli.asking import Json, Name, Project, Url, client
 from service.cli.console import (
@@ -17,6 +18,7 @@ from service.cli.console import (
     number,
     out,
     plain,
+    print_findings,
     print_json,
     print_trial,
     seconds,
@@ -37,6 +39,9 @@ def submit(
         str | None, typer.Argument(help="JSON or YAML file with a study request; - is standard input.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="Task to train.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"A study that comes with Etude, instead of a file: {', '.join(PRESETS)}.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the study; made up when not given.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each trial.")] = None,
     trials: Annotated[int | None, typer.Option(help="Budget: distinct trials.")] = None,
@@ -54,12 +59,15 @@ def submit(
     priority: Annotated[int | None, typer.Option(help="Studies of higher priority get workers first.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="Task option NAME=VALUE; may be repeated.")] = None,
+    acknowledge: Annotated[
+        list[str] | None, typer.Option(help="Id of a rule whose warning you know; may be repeated.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the study to its end.")] = False,
     url: Url = None,
     project: Project = "default",
     as_json: Json = False,
 ) -> None:
-    """Post a study, from a file, from flags, or from both: flags win."""
+    """Post a study, from a file or a preset, from flags, or from both: flags win."""
     options = pairs("--option", option or ())
     flags = {
         "task": task,
@@ -76,21 +84,33 @@ def submit(
         "sampler.kind": sampler,
         "pruner.kind": pruner,
         "priority": priority,
+        "acknowledge": acknowledge,
         "labels": pairs("--label", label or ()),
         "task_options": options and {key: scalar(value) for key, value in options.items()},
     }
-    request = study_request({} if file is None else read_document(file), flags)
+    request = study_request(_document(file, preset), flags)
     with client(url, project) as service:
         study = service.create_study(request)
         if not watch:
             _show_posted(service, study, as_json=as_json)
             return
+        if not as_json:
+            print_findings(out(), study.findings)
         study = watch_study(service, study.name)
         if as_json:
             print_json(study)
         else:
             show_answers(service, study)
     raise typer.Exit(exit_of_state(study.state))
+
+
+def _document(file: str | None, preset: str | None) -> dict[str, Any]:
+    """What the flags are laid over."""
+    if file is not None and preset is not None:
+        raise Stop(Exit.USAGE, f"name a file or a preset, not both: {file} and {preset}")
+    if preset is not None:
+        return find_preset(preset).request.model_dump(mode="json", exclude_unset=True)
+    return {} if file is None else read_document(file)
 
 
 def _show_posted(service: Client, study: StudyDetailOut, *, as_json: bool) -> None:
@@ -101,6 +121,7 @@ def _show_posted(service: Client, study: StudyDetailOut, *, as_json: bool) -> No
         f"study [bold]{study.name}[/] is {coloured(study.state)}: {study.request.budget.trials} trials "
         f"of {study.plan.horizon} updates\n  etude watch {study.name}\n  {service.url}/dashboard"
     )
+    print_findings(out(), study.findings)
 
 
 def studies(
@@ -155,6 +176,7 @@ def _show_study(service: Client, study: StudyDetailOut) -> None:
     console.print(f"  objective {plan.direction} {plan.metric}, {plan.at}")
     console.print(f"  trials    {progress.finished} of {progress.budget}: {counts_line(study)}")
     console.print(f"  time      {seconds(progress.seconds)}, left: {seconds(progress.seconds_left)}")
+    print_findings(console, study.findings)
     console.print()
     _show_board(service, study)
 

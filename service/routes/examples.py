@@ -49,7 +49,19 @@ STUDY_EXAMPLES: dict[str, Example] = {
 }
 ENQUEUE_EXAMPLES: dict[str, Example] = {"recipe": {"summary": "SGD with a cosine", "value": {"recipe": RECIPE}}}
 CHECK_EXAMPLES: dict[str, Example] = {
-    "recipe": {"summary": "SGD with a cosine", "value": {"recipe": RECIPE, "horizon": 740}}
+    "recipe": {"summary": "SGD with a cosine", "value": {"recipe": RECIPE, "horizon": 740}},
+    "doubtful": {
+        "summary": "Warm restarts under an Adam with L2, in a study that prunes",
+        "value": {
+            "recipe": {
+                "optimizer": {"kind": "adam", "weight_decay": 0.0001},
+                "peak_lr": 0.001,
+                "schedule": {"kind": "restarts", "cycles": 3, "then": {"kind": "cosine"}},
+            },
+            "horizon": 740,
+            "pruner": "median",
+        },
+    },
 }
 PREVIEW_EXAMPLES: dict[str, Example] = {
     "warmup": {

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import JSONResponse
 
-from schedules import FAMILIES, OPTIMIZERS, Range, Schedule
+from schedules import Schedule
 from schedules.drawing import points, svg
 from search.errors import Unsuitable
+from service.families import describe_all
 from service.routes.examples import CHECK_EXAMPLES, PREVIEW_EXAMPLES
 from service.routes.parts import REFUSALS, StrictRoute
-from service.schemas import (
-    CheckBody,
-    CheckOut,
-    FamiliesOut,
-    FamilyOut,
-    OptimizerOut,
-    PreviewBody,
-    PreviewOut,
-    PreviewPoint,
-    RangeOut,
-)
+from service.schemas import CheckBody, CheckOut, FamiliesOut, PreviewBody, PreviewOut, PreviewPoint, check_out
 
 SVG = "image/svg+xml"
 
@@ -33,21 +22,8 @@ router = APIRouter(prefix="/v1", tags=["schedules"], route_class=StrictRoute, re
 
 @router.get("/families")
 async def list_families() -> FamiliesOut:
-    """List the schedule families and optimizers that a space may name, with the ranges of their parameters."""
-    families = [
-        FamilyOut(
-            kind=kind,
-            description=inspect.getdoc(family) or "",
-            searched=_ranges(family.searched),
-            parameters=family.model_json_schema(),
-        )
-        for kind, family in FAMILIES.items()
-    ]
-    optimizers = [
-        OptimizerOut(kind=kind, description=inspect.getdoc(optimizer) or "", ranges=_ranges(optimizer.ranges))
-        for kind, optimizer in OPTIMIZERS.items()
-    ]
-    return FamiliesOut(families=families, optimizers=optimizers)
+    """List all that a recipe may be made of, each with its formula, its source, its ranges and its JSON Schema."""
+    return describe_all()
 
 
 @router.post(
@@ -76,16 +52,8 @@ def preview(body: Annotated[PreviewBody, Body(openapi_examples=PREVIEW_EXAMPLES)
 
 @router.post("/recipes/check")
 def check_recipe(body: Annotated[CheckBody, Body(openapi_examples=CHECK_EXAMPLES)]) -> CheckOut:
-    """Check that a recipe can be trained for so many updates; 422 names what is wrong with it."""
-    recipe = body.recipe
-    refuse_too_short(recipe.schedule, body.horizon, ("horizon",))
-    return CheckOut(
-        recipe=recipe,
-        summary=recipe.summary(),
-        digest=recipe.digest,
-        horizon=body.horizon,
-        fair_from=recipe.schedule.fair_from(body.horizon),
-    )
+    """Say whether a recipe can be trained for so many updates, what is doubtful about it, and on what evidence."""
+    return check_out(body)
 
 
 def refuse_too_short(schedule: Schedule, horizon: int, where: tuple[str, ...]) -> None:
@@ -98,12 +66,6 @@ def refuse_too_short(schedule: Schedule, horizon: int, where: tuple[str, ...]) -
         schedule.check(horizon)
     except ValueError as error:
         raise Unsuitable(str(error), where=where, value=horizon) from error
-
-
-def _ranges(ranges: Mapping[str, Range]) -> dict[str, RangeOut]:
-    return {
-        name: RangeOut(low=one.low, high=one.high, scale=one.scale, default=one.default) for name, one in ranges.items()
-    }
 
 
 def _prefers_svg(accept: str) -> bool:

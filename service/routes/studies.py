@@ -69,13 +69,15 @@ def get_study(study: NamedStudy, service: Service) -> StudyDetailOut:
 def change_study(
     patch: StudyPatch, study: NamedStudy, service: Service, name: StudyName, project: Project = "default"
 ) -> StudyDetailOut:
-    """Change labels, priority and budget. Raising the budget reopens a completed study."""
+    """Change labels, priority, budget and what is acknowledged. Raising the budget reopens a completed study."""
     try:
         budget = patch.amended(study.request.budget)
     except ValidationError as error:
         first = error.errors()[0]
         raise Unsuitable(first["msg"], where=("budget", *first["loc"]), value=first.get("input")) from error
-    amended = service.ensemble.amend_study(project, name, priority=patch.priority, labels=patch.labels, budget=budget)
+    amended = service.ensemble.amend_study(
+        project, name, priority=patch.priority, labels=patch.labels, budget=budget, acknowledge=patch.acknowledge
+    )
     return _detail(service, amended)
 
 

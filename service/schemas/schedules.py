@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from schedules import AnySchedule, Recipe
+from schedules import AnySchedule, Finding, Recipe, Severity, findings
+from search.study import Pruning
 from service.schemas.base import Body, Out
 
 LONGEST_HORIZON = 1_000_000_000
@@ -21,32 +22,54 @@ class RangeOut(Out):
     default: float
 
 
-class FamilyOut(Out):
-    """A family of schedules.
+class DescribedOut(Out):
+    """A kind of part that a recipe may have.
 
     Attributes:
-        searched: the parameters that a search varies, and their ranges.
-        parameters: JSON schema of the schedule's own fields.
+        summary: its first sentence.
+        description: the whole text: the formula, what holds at the ends, and where libraries differ.
+        source: where it was published.
+        defaults: the values of the fields that need not be given.
+        parameters: JSON Schema of its fields.
     """
 
     kind: str
+    summary: str
     description: str
-    searched: dict[str, RangeOut]
+    source: str
+    defaults: dict[str, JsonValue]
     parameters: dict[str, Any]
 
 
-class OptimizerOut(Out):
+class FamilyOut(DescribedOut):
+    """A family of schedules, a join of them, or a way to average.
+
+    Attributes:
+        searched: the parameters that a search varies, and their ranges.
+    """
+
+    searched: dict[str, RangeOut]
+
+
+class OptimizerOut(DescribedOut):
     """An optimizer and the ranges that a search takes when the study names none."""
 
-    kind: str
-    description: str
     ranges: dict[str, RangeOut]
 
 
 class FamiliesOut(Out):
-    """All that a space may name."""
+    """All that a recipe may be made of.
+
+    Attributes:
+        families: what a space may name.
+        joins: schedules made of others.
+        averagings: averages of the weights.
+        optimizers: what a space may name.
+    """
 
     families: list[FamilyOut]
+    joins: list[FamilyOut]
+    averagings: list[FamilyOut]
     optimizers: list[OptimizerOut]
 
 
@@ -84,21 +107,67 @@ class PreviewOut(Out):
 
 
 class CheckBody(Body):
-    """A recipe to check against the length of a run."""
+    """A recipe to check against the length of a run.
+
+    Attributes:
+        pruner: the kind of pruner of the study that is to train it.
+    """
 
     recipe: Recipe
     horizon: Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
+    pruner: Pruning = "none"
+
+
+class FindingOut(Out):
+    """What a rule found.
+
+    Attributes:
+        id: of the rule.
+        level: ``refuse``: it cannot be done; ``warn``: redundant or contested; ``note``: worth knowing.
+        citation: the evidence: authors, year, link.
+        where: the place in the recipe.
+    """
+
+    id: str
+    level: Severity
+    sentence: str
+    citation: str
+    where: list[str | int]
 
 
 class CheckOut(Out):
-    """The recipe can be trained.
+    """What the rules say of a recipe.
 
     Attributes:
-        fair_from: the first update from which comparing it with rivals is fair.
+        can_be_trained: no rule refuses it.
+        fair_from: the first update from which comparing it with rivals is fair; ``null`` if it cannot be trained.
     """
 
     recipe: Recipe
     summary: str
     digest: str
     horizon: int
-    fair_from: int
+    can_be_trained: bool
+    fair_from: int | None
+    findings: list[FindingOut]
+
+
+def check_out(body: CheckBody) -> CheckOut:
+    """Check a recipe."""
+    recipe, horizon = body.recipe, body.horizon
+    found = findings(recipe, horizon, pruner=body.pruner)
+    can_be_trained = all(finding.level != "refuse" for finding in found)
+    return CheckOut(
+        recipe=recipe,
+        summary=recipe.summary(),
+        digest=recipe.digest,
+        horizon=horizon,
+        can_be_trained=can_be_trained,
+        fair_from=recipe.fair_from(horizon) if can_be_trained else None,
+        findings=[finding_out(finding) for finding in found],
+    )
+
+
+def finding_out(finding: Finding) -> FindingOut:
+    """A finding, for an answer."""
+    return FindingOut(**finding.model_dump())

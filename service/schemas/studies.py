@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from search.study import Budget, Plan, Study, StudyRequest, StudyState, Trial, TrialState
+from search.study import Acknowledged, Budget, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
 from service.schemas.base import Body, Out
+from service.schemas.schedules import FindingOut
 from service.schemas.trials import TrialOut, trial_out
 
 Labels = Annotated[
@@ -56,14 +57,28 @@ class ProgressOut(Out):
     seconds_left: float | None
 
 
+class StudyFindingOut(FindingOut):
+    """What a rule found in a study.
+
+    Attributes:
+        plans: the pairs of optimizer and family that it was found in, each ``optimizer+family``.
+        acknowledged: the client has said that it knows.
+    """
+
+    plans: list[str]
+    acknowledged: bool
+
+
 class StudyDetailOut(StudyOut):
     """A study with its progress.
 
     Attributes:
+        findings: the warnings and notes that the study was accepted with.
         counts: trials per state; a state without trials is 0.
         best: the completed trial with the best value.
     """
 
+    findings: list[StudyFindingOut]
     counts: dict[TrialState, int]
     progress: ProgressOut
     best: TrialOut | None
@@ -74,11 +89,13 @@ class StudyPatch(Body):
 
     Attributes:
         budget: only the named parts change. Raising it reopens a completed study.
+        acknowledge: all rules whose warnings and notes are acknowledged from now on.
     """
 
     labels: Labels | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
     budget: dict[Annotated[str, Field(max_length=64)], JsonValue] | None = None
+    acknowledge: Acknowledged | None = None
 
     def amended(self, budget: Budget) -> Budget | None:
         """The budget with the named parts replaced; ``None`` when none is named.
@@ -89,6 +106,21 @@ class StudyPatch(Body):
         if self.budget is None:
             return None
         return Budget.model_validate({**budget.model_dump(), **self.budget})
+
+
+class PresetOut(Out):
+    """A study that comes with Etude.
+
+    Attributes:
+        question: what it answers.
+        reading: how its leaderboard answers that.
+        request: the study to post.
+    """
+
+    name: str
+    question: str
+    reading: str
+    request: StudyRequest
 
 
 class EventOut(Out):
@@ -109,10 +141,15 @@ def study_detail(study: Study, *, counts: dict[TrialState, int], best: Trial | N
     """A study with its progress."""
     return StudyDetailOut.model_construct(
         **_study_fields(study),
+        findings=[_finding_out(finding, study.request) for finding in study.findings],
         counts={state: counts.get(state, 0) for state in TrialState},
         progress=_progress(study, counts, now),
         best=None if best is None else trial_out(study, best),
     )
+
+
+def _finding_out(finding: StudyFinding, request: StudyRequest) -> StudyFindingOut:
+    return StudyFindingOut(**finding.model_dump(), acknowledged=finding.id in request.acknowledge)
 
 
 def _study_fields(study: Study) -> dict[str, Any]:

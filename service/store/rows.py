@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from schedules import Recipe
 from search.ledger import Attempt
 from search.protocol import Point
-from search.study import Lease, Plan, Study, StudyRequest, StudyState, Trial, TrialState
+from search.study import Lease, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
 
 Row = dict[str, Any]
 
@@ -41,6 +41,7 @@ def to_study(row: RowMapping) -> Study:
         name=row["name"],
         request=StudyRequest.model_validate(row["request"]),
         plan=Plan.model_validate(row["plan"]),
+        findings=tuple(StudyFinding.model_validate(each) for each in row["findings"]),
         state=StudyState(row["state"]),
         reason=row["reason"],
         created_at=row["created_at"],

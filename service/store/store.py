@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete, exc, insert, select, update
 from search.errors import NotFound
 from search.ledger import Changes
 from search.protocol import Announcement
-from search.study import Plan, Study, StudyRequest, StudyState
+from search.study import Plan, Study, StudyFinding, StudyRequest, StudyState
 from service.lockfile import HeldLock, LockHeld, hold
 from service.store import commit, leadership, mirror, rows, schema
 from service.store.engine import connect, parse, writing
@@ -104,16 +104,32 @@ class Store(Reader):
                 self._lock = None
             self.engine.dispose()
 
-    def create_study(self, project: str, name: str, request: StudyRequest, plan: Plan) -> Study:
+    def create_study(
+        self, project: str, name: str, request: StudyRequest, plan: Plan, findings: Sequence[StudyFinding] = ()
+    ) -> Study:
         """Record a new study, queued.
+
+        Args:
+            findings: what the rules found in it.
 
         Raises:
             NameTaken: the project has a study of this name.
             Unavailable: the database failed, or this service does not lead.
         """
+        study = Study(
+            id=0,
+            optuna_id=0,
+            project=project,
+            name=name,
+            request=request,
+            plan=plan,
+            findings=tuple(findings),
+            state=StudyState.QUEUED,
+            created_at=self._clock(),
+        )
         try:
             with self._changing() as connection:
-                return self._insert_study(connection, project, name, request, plan)
+                return self._insert_study(connection, study)
         except Unstorable as error:
             if isinstance(error.__cause__, exc.IntegrityError):
                 raise NameTaken(project, name) from error.__cause__
@@ -186,30 +202,22 @@ class Store(Reader):
         with self._changing() as connection:
             connection.execute(update(workers).where(workers.c.worker == worker).values(seen_at=now))
 
-    def _insert_study(
-        self, connection: Connection, project: str, name: str, request: StudyRequest, plan: Plan
-    ) -> Study:
-        attributes = {"project": project, "task": plan.task, "metric": plan.metric, "horizon": plan.horizon}
-        study = Study(
-            id=0,
-            optuna_id=mirror.add_study(connection, f"{project}/{name}", plan, attributes),
-            project=project,
-            name=name,
-            request=request,
-            plan=plan,
-            state=StudyState.QUEUED,
-            created_at=self._clock(),
-        )
+    def _insert_study(self, connection: Connection, study: Study) -> Study:
+        """Insert a study; its ids are the database's."""
+        plan = study.plan
+        attributes = {"project": study.project, "task": plan.task, "metric": plan.metric, "horizon": plan.horizon}
+        optuna_id = mirror.add_study(connection, f"{study.project}/{study.name}", plan, attributes)
         row = rows.study_row(study) | {
-            "optuna_id": study.optuna_id,
-            "project": project,
-            "name": name,
+            "optuna_id": optuna_id,
+            "project": study.project,
+            "name": study.name,
             "plan": plan.model_dump(mode="json"),
+            "findings": [each.model_dump(mode="json") for each in study.findings],
             "direction": plan.direction,
             "created_at": study.created_at,
         }
         given = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
-        return replace(study, id=given)
+        return replace(study, id=given, optuna_id=optuna_id)
 
     def _hold_file(self) -> bool:
         """Hold the SQLite file against other services; whether the file tells that there is none."""

@@ -45,7 +45,7 @@ def test_a_wrong_command_line_is_a_usage_error(alone: Etude, arguments: list[str
         (["--task", "t", "--target", "nan"], "budget.target"),
         (["--task", "t", "--name", "Not A Name"], "name: String should match pattern"),
         (["--task", "t", "--name", "x" * 10_000], "10000 characters"),
-        (["--task", "t", "--optimizer", "rmsprop"], "rmsprop"),
+        (["--task", "t", "--optimizer", "adadelta"], "adadelta"),
         (["--task", "t", "--family", "sawtooth"], "sawtooth"),
         (["--task", "t", "--sampler", "grid"], "sampler.kind"),
         (["--task", "t", "--pruner", "shears"], "pruner.kind"),

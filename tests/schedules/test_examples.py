@@ -7,28 +7,30 @@ import math
 import pytest
 
 from schedules import (
-    FAMILIES,
     Constant,
+    Cooldown,
     Cosine,
+    Cyclic,
     Factor,
     InverseSqrt,
     Linear,
     MultiFactor,
+    OneCycle,
+    OneMinusSqrt,
+    Piecewise,
     Plateau,
     PlateauState,
     Polynomial,
+    Product,
+    Restarts,
     Schedule,
+    Sequence,
+    Step,
     Warmup,
+    Wsd,
     updates_at,
 )
-
-
-def values(schedule: Schedule, horizon: int, n: int | None = None) -> list[float]:
-    return [schedule(t, horizon) for t in range(horizon + 2 if n is None else n)]
-
-
-def approx(expected: list[float]) -> object:
-    return pytest.approx(expected, abs=1e-12)
+from tests.schedules.worked import approx, values
 
 
 def test_constant_stays_at_the_peak() -> None:
@@ -114,6 +116,29 @@ def test_a_warmup_around_a_plateau_ramps_whatever_the_state() -> None:
     assert [schedule(t, 8, schedule.start()) for t in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
+def test_steps_drop_after_equal_stretches() -> None:
+    expected = [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25]
+    assert values(Step(drops=2, gamma=0.5), 9) == approx(expected)
+    assert values(Step(drops=2, gamma=0.5, final_ratio=0.3), 9) == approx([max(level, 0.3) for level in expected])
+
+
+def test_one_minus_sqrt_falls_fastest_at_first() -> None:
+    expected = [1, 0.5, 1 - math.sqrt(0.5), 1 - math.sqrt(0.75), 0, 0]
+    assert values(OneMinusSqrt(), 4) == approx(expected)
+    assert values(OneMinusSqrt(final_ratio=0.2), 4) == approx([0.2 + 0.8 * level for level in expected])
+
+
+def test_cosine_with_a_k_above_one_falls_later() -> None:
+    early, late = (1 + math.cos(math.pi / 16)) / 2, (1 + math.cos(9 * math.pi / 16)) / 2
+    assert values(Cosine(k_decay=2.0), 4) == approx([1, early, 0.5 + 0.5 * math.sqrt(0.5), late, 0, 0])
+
+
+def test_inverse_sqrt_goes_on_with_a_run_that_began_before() -> None:
+    whole = InverseSqrt(timescale_fraction=0.2)
+    later = InverseSqrt(timescale_fraction=0.2, shift_fraction=0.3)
+    assert [later(t, 10) for t in range(8)] == [whole(t + 3, 10) for t in range(8)]
+
+
 @pytest.mark.parametrize("fraction, horizon, n", [(0, 10, 0), (1e-12, 10, 1), (0.25, 10, 3), (0.24, 10, 2), (1, 7, 7)])
 def test_positions_round_half_up_and_are_at_least_one_update(fraction: float, horizon: int, n: int) -> None:
     assert updates_at(fraction, horizon) == n
@@ -128,9 +153,23 @@ def test_positions_round_half_up_and_are_at_least_one_update(fraction: float, ho
         (MultiFactor(milestones=(0.4, 0.8)), 40),
         (Warmup(fraction=0.1, then=Cosine()), 10),
         (Warmup(fraction=0.1, then=MultiFactor(milestones=(0.5, 0.75))), 55),
+        (Step(drops=3), 25),
+        (Cyclic(rise_fraction=0.1), 90),
+        (Cyclic(rise_fraction=0.125, fall_fraction=0.25), 88),
+        (OneCycle(), 30),
+        (OneCycle(phases=3), 30),
+        (Wsd(decay_fraction=0.2), 80),
+        (Piecewise(knots=((0.0, 0.5), (0.2, 1.0), (0.4, 1.0), (1.0, 0.0))), 40),
+        (Piecewise(), 0),
+        (Cooldown(fraction=0.3), 70),
+        (Restarts(cycles=4), 75),
+        (Restarts(first_fraction=0.1, t_mult=2.0), 70),
+        (Restarts(cycles=2, then=Warmup(fraction=0.1, then=Cosine())), 55),
+        (Sequence(schedules=(Cosine(), MultiFactor(milestones=(0.5,))), milestones=(0.6,)), 80),
+        (Product(schedules=(Cosine(), MultiFactor(milestones=(0.5,)), Wsd())), 80),
     ],
 )
-def test_runs_are_compared_only_after_the_ramp_and_the_first_drop(schedule: Schedule, fair_from: int) -> None:
+def test_runs_are_compared_only_from_where_their_end_can_be_told(schedule: Schedule, fair_from: int) -> None:
     assert schedule.fair_from(100) == fair_from
 
 
@@ -148,15 +187,23 @@ def test_runs_are_compared_only_after_the_ramp_and_the_first_drop(schedule: Sche
         (Plateau(final_ratio=0.01), "plateau × 0.1 patience 10 → 0.01"),
         (Warmup(fraction=0.125, then=Cosine(final_ratio=0.01)), "warmup 12.5% · cosine → 0.01"),
         (Warmup(fraction=0.0, then=Cosine()), "cosine"),
+        (Warmup(start_ratio=0.1, ramp="cosine", then=Cosine()), "warmup 5% cosine · cosine"),
+        (Cosine(k_decay=2.0), "cosine k decay 2"),
+        (Step(drops=3, final_ratio=0.01), "step 3 × 0.1 → 0.01"),
+        (OneMinusSqrt(final_ratio=0.1), "one minus sqrt → 0.1"),
+        (Cyclic(), "triangular from 0.25 rise 10%"),
+        (Cyclic(fall_fraction=0.2, mode="triangular2"), "triangular2 from 0.25 rise 10% fall 20%"),
+        (Cyclic(mode="exp_range", total_decay=0.1), "exp_range from 0.25 rise 10% total decay 0.1"),
+        (OneCycle(), "one cycle rise 30% from 0.04 → 4e-06"),
+        (OneCycle(phases=3, curve="linear", final_ratio=0.0), "one cycle rise 30% from 0.04 three phases linear"),
+        (Wsd(), "wsd decay 20% one minus sqrt"),
+        (Piecewise(), "piecewise cubic 3 knots 1 0.5 0"),
+        (Cooldown(decay="cosine", first=InverseSqrt()), "inverse sqrt timescale 5% · cooldown 20% cosine"),
+        (Restarts(cycles=3, t_mult=2.0, peak_decay=0.5), "restarts 3 × 2 peak × 0.5 · cosine"),
+        (Restarts(first_fraction=0.1), "restarts first 10% · cosine"),
+        (Sequence(schedules=(Constant(), Linear()), milestones=(0.25,)), "constant | 0.25: linear"),
+        (Product(schedules=(Linear(), Cosine())), "(linear) × (cosine)"),
     ],
 )
 def test_a_summary_says_it_in_a_few_words(schedule: Schedule, summary: str) -> None:
     assert schedule.summary() == summary
-
-
-@pytest.mark.parametrize("kind", FAMILIES)
-def test_every_family_says_what_it_is_and_where_it_is_from(kind: str) -> None:
-    family = FAMILIES[kind]
-    documentation = family.__doc__ or ""
-    assert "multiplier" in documentation
-    assert kind == "constant" or "Source:" in documentation

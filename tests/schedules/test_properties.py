@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schedules import FAMILIES, AnySchedule, PlateauState, Recipe, Schedule, Shape, Warmup, updates_at
-from tests.strategies import SHAPES, families, horizons, metrics, plateaus, recipes, schedules, shapes, warmups
+from schedules import FAMILIES, AnySchedule, PlateauState, Recipe, Schedule, Shape, updates_at
+from tests.strategies import DECAYS, SHAPES, horizons, metrics, plateaus, recipes, schedules, shapes
 
 SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(AnySchedule)
 Readings = list[tuple[float, int]]
 
 updates = st.integers(0, 2_000_000)
 readings = st.lists(st.tuples(metrics(), updates), max_size=30)
+
+
+def decays() -> st.SearchStrategy[Schedule]:
+    return st.one_of(*DECAYS.values())
 
 
 def after(schedule: Schedule, heard: Readings, horizon: int) -> PlateauState | None:
@@ -28,7 +32,7 @@ def after(schedule: Schedule, heard: Readings, horizon: int) -> PlateauState | N
 
 
 def test_the_strategies_know_every_family() -> None:
-    assert {*SHAPES, "plateau"} == set(FAMILIES)
+    assert {*SHAPES, "plateau", "restarts"} == set(FAMILIES)
 
 
 @given(schedules(), horizons(), updates, readings)
@@ -43,35 +47,19 @@ def test_the_multiplier_stays_past_the_end(schedule: Schedule, horizon: int, bey
     assert schedule(horizon + beyond, horizon) == schedule(horizon, horizon)
 
 
-@given(families(), horizons())
-def test_every_family_begins_at_the_peak(schedule: Schedule, horizon: int) -> None:
+@given(decays(), horizons())
+def test_every_decay_begins_at_the_peak(schedule: Schedule, horizon: int) -> None:
     assert schedule(0, horizon) == 1.0
 
 
-@given(shapes(), horizons(), updates)
-def test_no_family_ever_rises(schedule: Schedule, horizon: int, t: int) -> None:
+@given(decays(), horizons(), updates)
+def test_no_decay_ever_rises(schedule: Schedule, horizon: int, t: int) -> None:
     assert schedule(t + 1, horizon) <= schedule(t, horizon) + 1e-15
 
 
-@given(warmups(), horizons(2))
-def test_a_warmup_rises_to_the_peak_on_its_last_update(schedule: Warmup, horizon: int) -> None:
-    n_ramp = schedule.updates(horizon)
-    ramp = [schedule(t, horizon) for t in sorted({0, n_ramp // 2, n_ramp - 1}) if 0 <= t < n_ramp]
-    assert ramp == sorted(ramp)
-    if n_ramp > 0:
-        assert schedule(n_ramp - 1, horizon) == pytest.approx(1.0, abs=1e-15)
-
-
-@given(warmups(), horizons(2), updates, readings)
-def test_after_a_warmup_the_inner_schedule_sees_the_rest_of_the_run(
-    schedule: Warmup, horizon: int, t: int, heard: Readings
-) -> None:
-    n_ramp = schedule.updates(horizon)
-    rest = max(horizon - n_ramp, 1)
-    later = [(metric, n_ramp + at) for metric, at in heard]
-    state, inner = after(schedule, later, horizon), after(schedule.then, heard, rest)
-    assert state == inner
-    assert schedule(n_ramp + t, horizon, state) == schedule.then(t, rest, inner)
+@given(schedules(), horizons())
+def test_the_multiplier_after_a_run_is_where_the_last_phase_ends(schedule: Schedule, horizon: int) -> None:
+    assert schedule(10 * horizon, horizon) == schedule.multiplier(horizon, horizon, None)
 
 
 @given(plateaus(), horizons(), readings)
@@ -134,3 +122,11 @@ def test_the_source_of_a_family_is_its_shape(schedule: Schedule, horizon: int, t
     t %= horizon + 1
     written = eval(schedule.source(horizon), {"math": math, "t": t})  # noqa: S307  our own text, and only here
     assert written == pytest.approx(schedule(t, horizon), abs=1e-15)
+
+
+@given(schedules())
+def test_a_schedule_is_a_value(schedule: Schedule) -> None:
+    again = type(schedule).model_validate(schedule.model_dump())
+    assert again == schedule
+    assert hash(again) == hash(schedule)
+    assert 1 <= schedule.depth <= schedule.n_schedules

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules import FAMILIES, OPTIMIZERS, MultiFactor, Plateau, Range, Sgd, Warmup
+from schedules import (
+    FAMILIES,
+    OPTIMIZERS,
+    Cosine,
+    Cyclic,
+    MultiFactor,
+    Piecewise,
+    Plateau,
+    Range,
+    Restarts,
+    Sgd,
+    Step,
+    Warmup,
+)
 
 RANGES = [
     *Warmup.searched.values(),
@@ -14,6 +27,8 @@ RANGES = [
     *(searched for optimizer in OPTIMIZERS.values() for searched in optimizer.ranges.values()),
 ]
 positions = st.floats(0, 1)
+SHARED = {"final_ratio", "gamma", "decay_fraction"}
+"""Names of meanings that are nobody's own, even where a single family has them so far."""
 
 
 @pytest.mark.parametrize(
@@ -44,7 +59,8 @@ def test_a_range_of_one_value_has_position_zero() -> None:
 def test_a_position_is_found_again(searched: Range, position: float) -> None:
     value = searched.at(position)
     assert searched.low <= value <= searched.high
-    assert searched.position(value) == pytest.approx(position, abs=1e-9)
+    found = 0.0 if searched.low == searched.high else position
+    assert searched.position(value) == pytest.approx(found, abs=1e-9)
 
 
 def test_a_name_has_the_same_bounds_in_every_family() -> None:
@@ -56,10 +72,16 @@ def test_a_name_has_the_same_bounds_in_every_family() -> None:
 
 
 def test_what_only_one_family_has_carries_its_name() -> None:
-    names = [name for family in FAMILIES.values() for name in family.searched]
     for kind, family in FAMILIES.items():
         for name in family.searched:
-            assert names.count(name) > 1 or name.startswith(f"{kind}_")
+            assert name in SHARED or name.startswith(f"{kind}_")
+
+
+def test_a_range_of_one_value_is_the_default_of_its_family() -> None:
+    for family in FAMILIES.values():
+        held = {name: each.default for name, each in family.searched.items() if each.low == each.high}
+        without = {name: each.default for name, each in family.searched.items() if name not in held}
+        assert family.build(without | held) == family.build(without)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -94,3 +116,30 @@ def test_a_searched_plateau_takes_gamma_for_its_factor_and_whole_readings_of_pat
 def test_a_searched_sgd_uses_nesterov_where_there_is_momentum() -> None:
     assert Sgd.build(weight_decay=0.0, momentum=0.9) == Sgd(momentum=0.9, nesterov=True)
     assert Sgd.build(weight_decay=0.0, momentum=0.0) == Sgd(momentum=0.0, nesterov=False)
+
+
+def test_searched_steps_and_cycles_are_whole() -> None:
+    assert Step.build({"step_drops": 2.5, "gamma": 0.2}) == Step(drops=3, gamma=0.2)
+    drawn = {"restarts_cycles": 3.4, "restarts_t_mult": 1.5, "restarts_peak_decay": 0.5, "final_ratio": 0.1}
+    expected = Restarts(cycles=3, t_mult=1.5, peak_decay=0.5, then=Cosine(final_ratio=0.1))
+    assert Restarts.build(drawn) == expected
+
+
+def test_searched_cycles_shrink() -> None:
+    drawn = Cyclic.build({"cyclic_base_ratio": 0.2, "cyclic_rise_fraction": 0.1, "cyclic_total_decay": 0.5})
+    assert drawn == Cyclic(base_ratio=0.2, rise_fraction=0.1, mode="exp_range", total_decay=0.5)
+
+
+def test_the_highest_of_searched_knots_is_the_peak() -> None:
+    heights = {"start": 0.1, "quarter": 0.5, "half": 0.25, "three_quarters": 0.05, "end": 0.01}
+    drawn = Piecewise.build({f"piecewise_{name}": height for name, height in heights.items()})
+    assert drawn == Piecewise(knots=((0.0, 0.2), (0.25, 1.0), (0.5, 0.5), (0.75, 0.1), (1.0, 0.02)))
+
+
+def test_only_families_that_begin_below_the_peak_bring_a_warmup() -> None:
+    defaults = {
+        kind: family.build({name: each.default for name, each in family.searched.items()})
+        for kind, family in FAMILIES.items()
+    }
+    begin_low = {kind for kind, schedule in defaults.items() if schedule(0, 1000) < 1}
+    assert begin_low == {kind for kind, family in FAMILIES.items() if family.brings_warmup}

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from schedules import (
     OPTIMIZERS,
-    Adagrad,
     Adam,
     AnySchedule,
     Constant,
@@ -85,7 +84,7 @@ def test_a_bad_schedule_is_refused_at_its_place(fields: dict[str, Any], message:
         ({"peak_lr": math.inf}, "finite number"),
         ({"peak_lr": math.nan}, "finite number"),
         ({"peak_lr": "0.1"}, "valid number"),
-        ({"optimizer": {"kind": "lion"}}, "does not match any of the expected tags: 'sgd'"),
+        ({"optimizer": {"kind": "lamb"}}, "does not match any of the expected tags: 'sgd'"),
         ({"optimizer": {"kind": "sgd", "momentum": 1.0}}, r"optimizer\.sgd\.momentum\s+Input should be less than 1"),
         ({"optimizer": {"kind": "sgd", "momentum": 0.0, "nesterov": True}}, "nesterov needs a momentum above 0, got 0"),
         ({"optimizer": {"kind": "sgd", "nesterov": 1}}, "valid boolean"),
@@ -94,7 +93,20 @@ def test_a_bad_schedule_is_refused_at_its_place(fields: dict[str, Any], message:
         ({"optimizer": {"kind": "adamw", "eps": 0.0}}, "greater than 0"),
         ({"optimizer": {"kind": "adamw", "weight_decay": -1.0}}, "greater than or equal to 0"),
         ({"optimizer": {"kind": "adagrad", "initial_accumulator": -1.0}}, "greater than or equal to 0"),
-        ({"averaging": {}}, "Extra inputs are not permitted"),
+        ({"optimizer": {"kind": "schedule_free_sgd", "momentum": 0.0}}, "greater than 0"),
+        ({"optimizer": {"kind": "muon", "n_iterations": 0}}, "greater than or equal to 1"),
+        ({"weight_decay": {"kind": "sine"}}, r"weight_decay\s+Input tag 'sine' found using 'kind' does not match"),
+        ({"momentum": {"curve": CONSTANT, "low": 0.0}}, r"momentum\.low\s+Input should be greater than 0"),
+        ({"momentum": {"low": 0.85}}, r"momentum\.curve\s+Field required"),
+        ({"momentum": 0.9}, "valid dictionary or instance of MomentumCurve"),
+        ({"averaging": {}}, "Unable to extract tag using discriminator 'kind'"),
+        ({"averaging": {"kind": "ema", "decay": 1.0}}, r"averaging\.ema\.decay\s+Input should be less than 1"),
+        ({"averaging": {"kind": "swa", "start_fraction": 1.0}}, "less than 1"),
+        (
+            {"averaging": {"kind": "swa", "tail": {"kind": "cyclic", "high_ratio": 0.1, "low_ratio": 0.2}}},
+            r"a cycle falls from high_ratio to low_ratio, but 0\.1 < 0\.2",
+        ),
+        ({"averages": {}}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_bad_recipe_is_refused_at_its_place(fields: dict[str, Any], message: str) -> None:
@@ -196,12 +208,16 @@ def test_a_family_refuses_values_that_it_does_not_search() -> None:
         Cosine.build({"polynomial_power": 2.0})
 
 
-def test_adagrad_refuses_a_momentum() -> None:
-    with pytest.raises(ValueError, match=r"'adagrad' has no momentum, got 0\.9"):
-        Adagrad.build(weight_decay=0.0, momentum=0.9)
+WITHOUT = ["adagrad", "rmsprop"]
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("kind", WITHOUT)
+def test_optimizers_whose_momentum_is_not_searched_refuse_one(kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"'{kind}' is searched without momentum, got 0\.9"):
+        OPTIMIZERS[kind].build(weight_decay=0.0, momentum=0.9)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPTIMIZERS if kind not in WITHOUT])
 def test_the_others_refuse_to_be_without_one(kind: str) -> None:
     with pytest.raises(ValueError, match=f"'{kind}' needs a momentum, got none"):
         OPTIMIZERS[kind].build(weight_decay=0.0, momentum=None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules import Constant, Cosine, MultiFactor, Schedule, Warmup
+from schedules import Constant, Cosine, MultiFactor, Schedule, Swa, Warmup
 from search.pruning import Decision, decide
 from search.study import Direction, Plan, PrunerChoice, Trial, TrialState
 from tests.search.factories import a_plan, a_recipe, a_trial, rivals_at
@@ -50,7 +50,7 @@ def test_nothing_is_cut_before_enough_rivals_have_a_value_there(choice: PrunerCh
 def test_a_trial_is_not_compared_before_its_own_schedule_allows_it(choice: PrunerChoice) -> None:
     trial = a_trial_with(99.0, schedule=LATE)
     decision = decide(choice, plan(), trial, HALFWAY, rivals_at(HALFWAY, [1.0] * 20))
-    reason = "compared from update 55 on, where its schedule allows it, not at 50"
+    reason = "compared from update 55 on, where its recipe allows it, not at 50"
     assert decision == Decision(prune=False, reason=reason)
 
 
@@ -58,6 +58,14 @@ def test_a_trial_is_not_compared_before_its_own_schedule_allows_it(choice: Prune
 def test_a_trial_is_compared_from_the_very_update_on_from_which_its_schedule_allows_it(choice: PrunerChoice) -> None:
     trial = a_trial_with(99.0, schedule=Warmup(fraction=0.5, then=Cosine()))
     assert decide(choice, plan(), trial, HALFWAY, rivals_at(HALFWAY, [1.0] * 20)).prune
+
+
+@PRUNERS
+def test_a_trial_whose_weights_are_averaged_is_not_compared_before_the_average_is_judged(choice: PrunerChoice) -> None:
+    averaged = a_recipe().model_copy(update={"averaging": Swa(start_fraction=0.5)})
+    trial = a_trial(recipe=averaged, at_rungs={HALFWAY: 99.0})
+    decision = decide(choice, plan(), trial, HALFWAY, rivals_at(HALFWAY, [1.0] * 20))
+    assert decision.reason == "compared from update 51 on, where its recipe allows it, not at 50"
 
 
 @PRUNERS

@@ -24,7 +24,16 @@ from tests.search.searching import TPE, drawn, loss, sampling, search
 EVERY_TRIAL_HAS = {"plan", "lr_position", "weight_decay_position", "momentum_position", "warmup_fraction"}
 TEN_PLANS = Space(families=("constant", "factor", "multi_factor", "cosine", "plateau"))
 WITH_ADAGRAD = Space(optimizers=("sgd", "adagrad", "adamw"))
-SPACES = pytest.mark.parametrize("space", [Space(), TEN_PLANS, WITH_ADAGRAD], ids=["default", "ten plans", "adagrad"])
+WITH_AVERAGES = Space(
+    optimizers=("sgd", "schedule_free_adamw", "adamw"),
+    families=("constant", "cosine"),
+    averaging=("none", "ema", "swa"),
+)
+SPACES = pytest.mark.parametrize(
+    "space",
+    [Space(), TEN_PLANS, WITH_ADAGRAD, WITH_AVERAGES],
+    ids=["default", "ten plans", "adagrad", "averages"],
+)
 
 
 def rebuilt(trials: Iterable[Trial], choice: SamplerChoice = TPE) -> Sampling:
@@ -95,6 +104,20 @@ def test_a_rebuilt_sampling_draws_exactly_what_one_that_never_stopped_draws(choi
     assert [draw.parameters for draw in stopped] == [draw.parameters for draw in unstopped]
     assert [draw.recipe for draw in stopped] == [draw.recipe for draw in unstopped]
     assert [draw.distributions for draw in stopped] == [draw.distributions for draw in unstopped]
+
+
+def test_a_rebuilt_sampling_of_averages_draws_what_one_that_never_stopped_draws() -> None:
+    def again(trials: Iterable[Trial]) -> Sampling:
+        made = sampling(WITH_AVERAGES)
+        for trial in trials:
+            made.add(trial)
+        return made
+
+    unstopped = search(sampling(WITH_AVERAGES), 60)
+    assert search(sampling(WITH_AVERAGES), 60, rebuild=again) == unstopped
+    assert {draw.parameters["averaging"] for draw in unstopped} == {"none", "ema", "swa"}
+    for draw in unstopped:
+        draw.recipe.check(100)
 
 
 def test_a_parameter_that_a_running_trial_was_drawn_without_using_counts_no_more_than_after_a_rebuild() -> None:
@@ -217,6 +240,12 @@ def test_the_start_has_every_family_once_before_any_twice_and_takes_turns() -> N
     for optimizer in Space().optimizers:
         rates = [trial["lr_position"] for trial in planned[:6] if trial["plan"].startswith(optimizer)]
         assert sorted(rates) == [0.25, 0.5, 0.75]
+
+
+def test_the_start_leaves_out_the_pairs_that_do_not_go_together() -> None:
+    planned = [trial["plan"] for trial in start(WITH_AVERAGES, seed=7, budget_trials=100)]
+    assert sorted(planned) == sorted(WITH_AVERAGES.plans)
+    assert {plan.split("+")[1] for plan in planned[:2]} == {"constant", "cosine"}
 
 
 @pytest.mark.parametrize("budget, n_planned", [(1, 0), (3, 0), (4, 1), (20, 5), (47, 11), (48, 12), (1000, 12)])

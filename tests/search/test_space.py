@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 from pydantic import ValidationError
 
-from schedules import FAMILIES, OPTIMIZERS, Adagrad, AdamW, Constant, Plateau, Recipe, Sgd, Warmup
+from schedules import AVERAGINGS, FAMILIES, OPTIMIZERS, Adagrad, AdamW, Constant, Ema, Plateau, Recipe, Sgd, Swa, Warmup
 from search.errors import Unsuitable
 from search.planning import make_plan
-from search.space import POSITIONS, Bounds, Space, suggest
+from search.ranges import Bounds
+from search.space import POSITIONS, Space, suggest
 from tests.search.factories import TASK, a_request
 
 MIDDLE = {"lr_position": 0.5, "weight_decay_position": 0.5, "momentum_position": 0.5, "warmup_fraction": 0.1}
@@ -23,10 +24,34 @@ MIDDLE = {"lr_position": 0.5, "weight_decay_position": 0.5, "momentum_position":
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"optimizers": ["lion"]}, "there is no optimizer 'lion'; there are: sgd, adagrad, adam, adamw"),
+        ({"optimizers": ["lamb"]}, "there is no optimizer 'lamb'; there are: sgd, adagrad, rmsprop, adam, adamw"),
         ({"families": ["cosin"]}, "there is no family 'cosin'"),
         ({"families": ["warmup"]}, "there is no family 'warmup'"),
         ({"optimizers": []}, "needs at least one, got none"),
+        (
+            {"optimizers": ["sgd", "schedule_free_sgd"], "families": ["cosine"]},
+            "schedule_free_sgd goes with the family 'constant' alone, which is not among these",
+        ),
+        (
+            {"optimizers": ["schedule_free_sgd", "schedule_free_adamw"], "families": ["constant", "cosine"]},
+            "cosine goes with none of the optimizers schedule_free_sgd, schedule_free_adamw",
+        ),
+        ({"averaging": ["mean"]}, "there is no averaging 'mean'; there are: none, ema, swa"),
+        ({"averaging": []}, "needs at least one, got none"),
+        ({"averaging": ["ema", "ema"]}, "ema stands there more than once"),
+        (
+            {"optimizers": ["schedule_free_sgd"], "families": ["constant"], "averaging": ["ema", "swa"]},
+            "schedule_free_sgd averages by itself: with it 'none' must be among these",
+        ),
+        ({"ranges": {"ema_decay": {"low": 0.9, "high": 0.99}}}, "ranges.ema_decay: no family of this space has it"),
+        (
+            {"averaging": ["ema"], "ranges": {"ema_decay": {"low": 0.9, "high": 1}}},
+            "ranges.ema_decay: .*ends below 1",
+        ),
+        (
+            {"averaging": ["swa"], "ranges": {"swa_start_fraction": {"low": 0.5, "high": 1}}},
+            "ranges.swa_start_fraction: .*less than 1, got 1.0",
+        ),
         ({"families": ["cosine", "cosine"]}, "cosine stands there more than once"),
         ({"ranges": {"patience": {"low": 0, "high": 1}}}, "ranges.patience: no family of this space has it"),
         ({"ranges": {"polynomial_power": {"low": 1, "high": 2}}}, "no family of this space has it"),
@@ -127,6 +152,55 @@ def test_a_rate_fixed_for_one_optimizer_is_still_searched_for_the_other() -> Non
     assert "lr_position" in trial.distributions
 
 
+def test_a_schedule_free_optimizer_is_paired_with_the_constant_schedule_alone() -> None:
+    space = Space(optimizers=("sgd", "schedule_free_sgd"), families=("constant", "cosine"))
+    assert space.plans == ("sgd+constant", "sgd+cosine", "schedule_free_sgd+constant")
+    assert space.partners("cosine") == ("sgd",)
+
+
+def test_a_schedule_free_optimizer_ignores_the_averaging_that_it_shares() -> None:
+    space = Space(optimizers=("sgd", "schedule_free_sgd"), families=("constant",), averaging=("none", "ema"))
+    trial = FixedTrial({"plan": "schedule_free_sgd+constant", "averaging": "ema", **MIDDLE})
+    recipe = suggest(space, trial, "minimize")
+    recipe.check(100)
+    assert recipe.averaging is None
+    assert set(trial.distributions) == {"plan", "averaging", *MIDDLE}
+
+
+@pytest.mark.parametrize(
+    "own, averaging",
+    [
+        ({"averaging": "none"}, None),
+        ({"averaging": "ema", "ema_decay_position": 0.5}, Ema(decay=1 - (0.1 * 0.01) ** 0.5)),
+        ({"averaging": "swa", "swa_start_fraction": 0.7}, Swa(start_fraction=0.7)),
+    ],
+    ids=["none", "ema", "swa"],
+)
+def test_an_averaging_is_drawn_with_what_only_it_has(own: dict[str, Any], averaging: Ema | Swa | None) -> None:
+    ranges = {"ema_decay": {"low": 0.9, "high": 0.99}}
+    space = Space.model_validate({"averaging": ["none", "ema", "swa"], "ranges": ranges})
+    trial = FixedTrial({"plan": "sgd+constant", **MIDDLE, **own})
+    assert suggest(space, trial, "minimize").averaging == averaging
+    assert set(trial.distributions) == {"plan", *MIDDLE, *own}
+
+
+def test_the_only_averaging_of_a_space_is_not_drawn() -> None:
+    ranges = {"ema_decay": {"low": 0.95, "high": 0.95}}
+    space = Space.model_validate({"averaging": ["ema"], "ranges": ranges})
+    trial = FixedTrial({"plan": "sgd+constant", **MIDDLE})
+    assert suggest(space, trial, "minimize").averaging == Ema(decay=0.95)
+    assert set(trial.distributions) == {"plan", *MIDDLE}
+
+
+def test_a_run_in_which_an_averaging_would_start_too_late_is_refused_at_its_place() -> None:
+    space = Space.model_validate(
+        {"averaging": ["none", "swa"], "ranges": {"swa_start_fraction": {"low": 0.5, "high": 0.99}}}
+    )
+    with pytest.raises(Unsuitable, match=r"'swa' needs at least two weights .* starts after 40 of 40") as no:
+        make_plan(a_request(space=space, epochs=4), TASK)
+    assert no.value.where == ("space", "averaging", 1)
+
+
 @pytest.mark.parametrize("direction, mode", [("minimize", "min"), ("maximize", "max")])
 def test_a_plateau_reads_its_metric_in_the_studys_direction(direction: Any, mode: str) -> None:
     values = {"gamma": 0.5, "plateau_patience": 2.0, "final_ratio": 0.01}
@@ -142,6 +216,9 @@ def spaces(draw: st.DrawFn) -> Space:
     """Any space, some of its ranges narrowed, some of those to one value."""
     optimizers = draw(st.lists(st.sampled_from(sorted(OPTIMIZERS)), min_size=1, unique=True))
     families = draw(st.lists(st.sampled_from(sorted(FAMILIES)), min_size=1, unique=True))
+    is_free = [OPTIMIZERS[optimizer].is_schedule_free for optimizer in optimizers]
+    assume("constant" in families or not any(is_free))
+    assume(families == ["constant"] or not all(is_free))
     positions = st.lists(st.floats(0, 1), min_size=2, max_size=2).map(sorted)
     ranges: dict[str, Any] = {constant: {} for constant in POSITIONS}
     for optimizer in optimizers:
@@ -149,12 +226,19 @@ def spaces(draw: st.DrawFn) -> Space:
             if draw(st.booleans()):
                 low, high = map(own.at, draw(positions))
                 ranges[constant][optimizer] = Bounds(low=low, high=high)
+    averaging = draw(st.lists(st.sampled_from(["none", *AVERAGINGS]), min_size=1, unique=True))
+    assume("none" in averaging or not any(OPTIMIZERS[optimizer].is_schedule_free for optimizer in optimizers))
+    has_warmup = any(not FAMILIES[family].brings_warmup for family in families)
     searched = {name: own for family in families for name, own in FAMILIES[family].searched.items()}
-    for name, own in {**Warmup.searched, **searched}.items():
+    for kind in averaging:
+        searched |= {} if kind == "none" else AVERAGINGS[kind].searched
+    for name, own in {**(Warmup.searched if has_warmup else {}), **searched}.items():
         if draw(st.booleans()):
             low, high = map(own.at, draw(positions))
             ranges[name] = Bounds(low=low, high=high)
-    return Space.model_validate({"optimizers": optimizers, "families": families, "ranges": ranges})
+    return Space.model_validate(
+        {"optimizers": optimizers, "families": families, "averaging": averaging, "ranges": ranges}
+    )
 
 
 @given(spaces(), st.integers(1, 20), st.integers(0, 2**32 - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from search.protocol import (
     TrialReport,
     Verdict,
 )
-from search.study import Plan, Study, StudyRequest, Trial
+from search.study import Plan, Study, StudyFinding, StudyRequest, Trial
 from service.ensemble import Ensemble
 from service.store import Store, open_store
 from service.store.engine import connect, parse
@@ -46,9 +46,11 @@ class FaultyStore(Store):
         with self._failing():
             super().commit(changes)
 
-    def create_study(self, project: str, name: str, request: StudyRequest, plan: Plan) -> Study:
+    def create_study(
+        self, project: str, name: str, request: StudyRequest, plan: Plan, findings: Sequence[StudyFinding] = ()
+    ) -> Study:
         with self._failing():
-            return super().create_study(project, name, request, plan)
+            return super().create_study(project, name, request, plan, findings)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

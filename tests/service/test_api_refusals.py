@@ -47,8 +47,14 @@ RANGES = {"low": 0.1, "high": 1.0}
 STUDIES: dict[str, tuple[Any, str, str]] = {
     "unknown task": (study(task="digits-mpl"), "body.task", "digits-mpl"),
     "unknown family": (study(space={"families": ["cosinus"]}), "body.space.families.0", "cosinus"),
-    "unknown optimizer": (study(space={"optimizers": ["lion"]}), "body.space.optimizers.0", "lion"),
+    "unknown optimizer": (study(space={"optimizers": ["adadelta"]}), "body.space.optimizers.0", "adadelta"),
     "unknown metric": (study(objective={"metric": "val_los"}), "body.objective.metric", "val_los"),
+    "unknown rule": (study(acknowledge=["no-such-rule"]), "body.acknowledge.0", "no-such-rule"),
+    "a rule that refuses, acknowledged": (
+        study(acknowledge=["adaptive-beyond-decay", "decay-too-short"]),
+        "body.acknowledge.1",
+        "what the rule 'decay-too-short' finds is refused, and cannot be acknowledged",
+    ),
     "unknown field": (study(trails=60), "body.trails", "Extra inputs"),
     "unknown nested field": (study(budget={"trails": 60}), "body.budget.trails", "Extra inputs"),
     "unknown option": (study(task_options={"layers": 3}), "body.task_options.layers", "layers"),
@@ -248,8 +254,8 @@ def test_a_recipe_too_long_for_its_study_is_refused(client: httpx.Client) -> Non
         "peak_lr": 0.1,
         "schedule": {"kind": "multi_factor", "milestones": [0.9999991, 0.9999992, 0.9999993], "gamma": 0.1},
     }
-    answer = client.post("/v1/recipes/check", json={"recipe": recipe, "horizon": 2})
-    assert only_place(read_problem(answer, 422)) == "body.horizon"
+    answer = client.post("/v1/studies/there/trials", json={"recipe": recipe})
+    assert only_place(read_problem(answer, 422, "would act as one")) == "body.recipe.schedule"
 
 
 @pytest.mark.parametrize(
@@ -261,6 +267,7 @@ def test_a_recipe_too_long_for_its_study_is_refused(client: httpx.Client) -> Non
         ({"budget": {"seconds": -1}}, "body.budget.seconds"),
         ({"task": "digits-cnn"}, "body.task"),
         ({"labels": {"a": 1}}, "body.labels.a"),
+        ({"acknowledge": ["run-too-short"]}, "body.acknowledge.0"),
     ],
     ids=str,
 )

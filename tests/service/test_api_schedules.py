@@ -9,7 +9,9 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from schedules import FAMILIES, OPTIMIZERS, Cosine, Recipe
+from schedules import FAMILIES, JOINS, OPTIMIZERS, Cosine, Recipe
+from search.presets import PRESETS
+from service.client import Client
 from service.routes.examples import RECIPE
 from tests.service.problems import only_place, read_problem
 from tests.service.server import LiveServer, serving, settings_in
@@ -102,6 +104,36 @@ def test_a_recipe_is_checked_and_given_its_fingerprint(client: httpx.Client) -> 
     assert Recipe.model_validate(checked["recipe"]) == recipe
 
 
-def test_a_horizon_too_short_for_the_schedule_is_refused(client: httpx.Client) -> None:
-    answer = client.post("/v1/recipes/check", json={"recipe": RECIPE, "horizon": 1})
-    assert only_place(read_problem(answer, 422, "horizon")) == "body.horizon"
+def test_a_recipe_that_cannot_be_trained_is_told_so_with_all_reasons(client: httpx.Client) -> None:
+    recipe = RECIPE | {"averaging": {"kind": "ema"}, "momentum": {"low": 0.95, "curve": {"kind": "constant"}}}
+    checked = client.post("/v1/recipes/check", json={"recipe": recipe, "horizon": 1}).json()
+    assert checked["can_be_trained"] is False
+    assert checked["fair_from"] is None
+    refused = {finding["id"]: finding for finding in checked["findings"]}
+    assert set(refused) == {"peak-below-floor", "phases-beyond-run", "averaging-too-late"}
+    assert all(finding["level"] == "refuse" for finding in refused.values())
+    assert refused["peak-below-floor"]["where"] == ["momentum", "low"]
+    assert "https://" in refused["peak-below-floor"]["citation"]
+
+
+def test_a_check_knows_the_pruner_that_the_recipe_would_meet(client: httpx.Client) -> None:
+    body = {"recipe": RECIPE | {"schedule": {"kind": "restarts"}}, "horizon": 100}
+    alone, pruned = (
+        client.post("/v1/recipes/check", json={**body, "pruner": pruner}).json() for pruner in ("none", "median")
+    )
+    assert alone["findings"] == []
+    assert [finding["id"] for finding in pruned["findings"]] == ["restarts-with-pruner"]
+    assert pruned["can_be_trained"] is True
+
+
+def test_a_check_of_no_recipe_is_refused(client: httpx.Client) -> None:
+    answer = client.post("/v1/recipes/check", json={"recipe": RECIPE | {"peak_lr": -1.0}, "horizon": 1})
+    assert only_place(read_problem(answer, 422)) == "body.recipe.peak_lr"
+
+
+def test_the_client_reads_families_and_checks(live: LiveServer) -> None:
+    with Client(live.url) as client:
+        assert {join.kind for join in client.families().joins} == set(JOINS)
+        checked = client.check_recipe(Recipe.model_validate(RECIPE), 740, pruner="median")
+        assert checked.can_be_trained
+        assert [preset.name for preset in client.presets()] == list(PRESETS)

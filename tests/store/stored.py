@@ -11,10 +11,10 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from sqlalchemy import event
 
-from schedules import AdamW, Constant, Cosine, Recipe, Sgd, Warmup
+from schedules import RULES, AdamW, Constant, Cosine, Recipe, Sgd, Warmup
 from search.ledger import Attempt, Changes, Event
 from search.protocol import Point
-from search.study import Direction, Lease, Plan, Study, StudyRequest, Trial, TrialState
+from search.study import Direction, Lease, Plan, Study, StudyFinding, StudyRequest, Trial, TrialState
 from service.store import Store
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
@@ -27,6 +27,17 @@ DISTRIBUTIONS: Mapping[str, BaseDistribution] = {
     "lr_position": FloatDistribution(0.0, 1.0),
     "warmup_fraction": FloatDistribution(0.0, 0.2),
 }
+
+FINDINGS = (
+    StudyFinding(
+        id="adam-l2-with-restarts",
+        level="warn",
+        sentence="the optimizer 'adam' adds its weight decay to the gradient (L2) – \"decoupled\" it is not",
+        citation=RULES["adam-l2-with-restarts"].citation,
+        where=("schedule", "schedules", 1),
+        plans=("adam+restarts",),
+    ),
+)
 
 
 def some_plan(direction: Direction = "minimize") -> Plan:
@@ -47,7 +58,7 @@ def some_study(
     store: Store, name: str = "first", *, project: str = "default", direction: Direction = "minimize"
 ) -> Study:
     request = StudyRequest(name=name, task="digits-mlp", labels={"team": "vision"})
-    return store.create_study(project, name, request, some_plan(direction))
+    return store.create_study(project, name, request, some_plan(direction), FINDINGS)
 
 
 def a_trial(number: int, state: TrialState = TrialState.RUNNING, **fields: Any) -> Trial:

@@ -17,6 +17,7 @@ from search.study import Study, StudyState, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.store import NameTaken, Store, Unstorable, open_store
 from tests.store.stored import (
+    FINDINGS,
     NOW,
     a_lease,
     a_point,
@@ -86,6 +87,13 @@ def test_a_study_is_read_back_as_it_was_created(store: Store) -> None:
     assert store.find_study("default", "first") == study
     assert store.load_study(study.id) == (study, [])
     assert study.state is StudyState.QUEUED
+
+
+def test_findings_stay_what_they_were_when_the_study_changes(store: Store) -> None:
+    study = some_study(store)
+    assert study.findings == FINDINGS
+    store.commit(Changes(study=replace(study, state=StudyState.PAUSED, findings=())))
+    assert store.find_study("default", "first").findings == FINDINGS
 
 
 def test_every_field_of_a_trial_is_read_back_as_it_was_committed(store: Store) -> None:

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from schedules import Cosine
+from schedules import OPTIMIZERS, Constant, Cosine, Ema, Linear, MomentumCurve, Swa
 from search.protocol import Completed, Diverged, Failed
 from search.tasks.base import Data
 from search.tasks.registry import load
 from search.training.loop import train
 from search.training.trainer import Trainer
 from tests.training.toys import CPU, Line, Watcher, a_recipe, an_assignment, datasets
+from tests.training.twin import Layers, Normed
 
 pytestmark = [
     pytest.mark.gpu,
@@ -22,16 +23,49 @@ pytestmark = [
 ]
 
 GPU = torch.device("cuda", 0)
-OPTIMIZERS = ["sgd", "adagrad", "adam", "adamw"]
+AVERAGINGS = {"swa": Swa(start_fraction=0.2), "ema": Ema(decay=0.9)}
+CLOSE = {"muon": 0.05}
+"""How far apart the losses may be: Muon multiplies its matrices in 16 bits, whatever the weights are."""
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_run_on_the_gpu_agrees_with_one_on_the_cpu(kind: str) -> None:
-    assignment = an_assignment(a_recipe(Cosine(), peak_lr=0.02, kind=kind))
+    schedule = Constant() if OPTIMIZERS[kind].is_schedule_free else Cosine()
+    assignment = an_assignment(a_recipe(schedule, peak_lr=0.02, kind=kind))
     on_gpu, on_cpu = Watcher(), Watcher()
-    assert isinstance(train(Line(), assignment, on_gpu, datasets(GPU)), Completed)
-    train(Line(), assignment, on_cpu, datasets(CPU))
+    assert isinstance(train(Layers(), assignment, on_gpu, datasets(GPU)), Completed)
+    train(Layers(), assignment, on_cpu, datasets(CPU))
+    assert on_gpu.curve("val_loss") == pytest.approx(on_cpu.curve("val_loss"), rel=CLOSE.get(kind, 1e-9))
+
+
+@pytest.mark.parametrize("kind", AVERAGINGS)
+def test_an_average_on_the_gpu_agrees_with_one_on_the_cpu(kind: str) -> None:
+    recipe = a_recipe(Cosine(), peak_lr=0.02, kind="sgd").model_copy(update={"averaging": AVERAGINGS[kind]})
+    on_gpu, on_cpu = Watcher(), Watcher()
+    assert isinstance(train(Normed(), an_assignment(recipe), on_gpu, datasets(GPU)), Completed)
+    train(Normed(), an_assignment(recipe), on_cpu, datasets(CPU))
     assert on_gpu.curve("val_loss") == pytest.approx(on_cpu.curve("val_loss"), rel=1e-9)
+
+
+def test_curves_on_the_gpu_agree_with_those_on_the_cpu() -> None:
+    curves = {"weight_decay": Linear(), "momentum": MomentumCurve(low=0.5, curve=Cosine())}
+    recipe = a_recipe(Cosine(), peak_lr=0.02, kind="adamw").model_copy(update=curves)
+    on_gpu, on_cpu = Watcher(), Watcher()
+    assert isinstance(train(Layers(), an_assignment(recipe), on_gpu, datasets(GPU)), Completed)
+    train(Layers(), an_assignment(recipe), on_cpu, datasets(CPU))
+    assert on_gpu.curve("val_loss") == pytest.approx(on_cpu.curve("val_loss"), rel=1e-9)
+
+
+def test_measuring_the_statistics_on_the_gpu_leaves_what_the_run_draws_as_it_was() -> None:
+    class Noisy(Normed):
+        def model(self, options: dict[str, Any]) -> nn.Module:
+            return nn.Sequential(nn.Dropout(0.5), super().model(options))
+
+    recipe = a_recipe(kind="sgd").model_copy(update={"averaging": Ema(decay=0.9)})
+    seldom, often = Watcher(), Watcher()
+    train(Noisy(), an_assignment(recipe, evaluate_every=30), seldom, datasets(GPU))
+    train(Noisy(), an_assignment(recipe, evaluate_every=1), often, datasets(GPU))
+    assert seldom.curve("val_loss")[-1] == pytest.approx(often.curve("val_loss")[-1], rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["digits-mlp", "digits-cnn"])

@@ -62,6 +62,7 @@ def _create_studies() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("request", JSON, nullable=False),
         sa.Column("plan", JSON, nullable=False),
+        sa.Column("findings", JSON, nullable=False),
         sa.Column("direction", sa.String(length=10), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=True),
