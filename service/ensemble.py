@@ -6,7 +6,6 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from schedules import Recipe
 from search.answers import receipt, verdict
@@ -224,12 +223,20 @@ class Ensemble:
         *,
         priority: int | None = None,
         labels: Mapping[str, str] | None = None,
-        budget: Budget | None = None,
+        budget: Callable[[Budget], Budget] | None = None,
         acknowledge: Sequence[str] | None = None,
     ) -> Study:
-        """Change priority, labels, budget and acknowledgements; a larger budget reopens a completed study."""
-        new = partial(Conductor.amend, priority=priority, labels=labels, budget=budget, acknowledge=acknowledge)
-        return self._change(project, name, lambda conductor, now: new(conductor, now=now))
+        """Change priority, labels, budget and acknowledgements; a larger budget reopens a completed study.
+
+        Args:
+            budget: makes the new budget of the one that stands when the turn has come.
+        """
+
+        def amend(conductor: Conductor, now: datetime) -> None:
+            new = None if budget is None else budget(conductor.study.request.budget)
+            conductor.amend(priority=priority, labels=labels, budget=new, acknowledge=acknowledge, now=now)
+
+        return self._change(project, name, amend)
 
     def enqueue_trial(self, project: str, name: str, recipe: Recipe) -> Trial:
         """Queue a person's own recipe in a study."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from search.errors import Unsuitable
-from search.study import Study, StudyRequest, StudyState
+from search.study import Budget, Study, StudyRequest, StudyState
 from service import events, schemas
 from service.routes.examples import STUDY_EXAMPLES
 from service.routes.parts import (
@@ -66,17 +67,15 @@ def get_study(study: NamedStudy, service: Service) -> StudyDetailOut:
 
 
 @router.patch("/{name}", responses=NOT_FOUND | CONFLICT)
-def change_study(
-    patch: StudyPatch, study: NamedStudy, service: Service, name: StudyName, project: Project = "default"
-) -> StudyDetailOut:
+def change_study(patch: StudyPatch, service: Service, name: StudyName, project: Project = "default") -> StudyDetailOut:
     """Change labels, priority, budget and what is acknowledged. Raising the budget reopens a completed study."""
-    try:
-        budget = patch.amended(study.request.budget)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise Unsuitable(first["msg"], where=("budget", *first["loc"]), value=first.get("input")) from error
     amended = service.ensemble.amend_study(
-        project, name, priority=patch.priority, labels=patch.labels, budget=budget, acknowledge=patch.acknowledge
+        project,
+        name,
+        priority=patch.priority,
+        labels=patch.labels,
+        budget=None if patch.budget is None else partial(_amended, patch.budget),
+        acknowledge=patch.acknowledge,
     )
     return _detail(service, amended)
 
@@ -118,6 +117,19 @@ async def watch_study(
     """Stream what happens to the study, from its beginning or after `Last-Event-ID`, until it is over."""
     async for event in events.stream(service.store, study, last_event_id, bell=service.bell):
         yield event
+
+
+def _amended(parts: Mapping[str, JsonValue], budget: Budget) -> Budget:
+    """Return the budget with the named parts replaced.
+
+    Raises:
+        Unsuitable: a part is unknown or out of its bounds.
+    """
+    try:
+        return Budget.model_validate({**budget.model_dump(), **parts})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Unsuitable(first["msg"], where=("budget", *first["loc"]), value=first.get("input")) from error
 
 
 def _detail(service: Opened, study: Study) -> StudyDetailOut:

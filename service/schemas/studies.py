@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from search.study import Acknowledged, Budget, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
+from search.study import Acknowledged, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
 from service.schemas.base import Body, Out
 from service.schemas.schedules import FindingOut
 from service.schemas.trials import TrialOut, trial_out
@@ -96,16 +96,6 @@ class StudyPatch(Body):
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
     budget: dict[Annotated[str, Field(max_length=64)], JsonValue] | None = None
     acknowledge: Acknowledged | None = None
-
-    def amended(self, budget: Budget) -> Budget | None:
-        """The budget with the named parts replaced; ``None`` when none is named.
-
-        Raises:
-            ValidationError: a part is unknown or out of its bounds.
-        """
-        if self.budget is None:
-            return None
-        return Budget.model_validate({**budget.model_dump(), **self.budget})
 
 
 class PresetOut(Out):

@@ -241,8 +241,20 @@ def test_a_completed_study_still_knows_a_repeated_finish_and_reopens(ensemble: E
     finish(ensemble, given)
     assert finish(ensemble, given).status == "accepted"
     assert claim(ensemble) == []
-    ensemble.amend_study("default", "first", budget=Budget(trials=2))
+    ensemble.amend_study("default", "first", budget=lambda _: Budget(trials=2))
     assert claim_one(ensemble).fence.trial == 1
+
+
+def test_two_changes_of_a_budget_at_once_both_count(ensemble: Ensemble) -> None:
+    ensemble.create_study("default", a_request())
+
+    def raised(budget: Budget) -> Budget:
+        return budget.model_copy(update={"trials": budget.trials + 1})
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: ensemble.amend_study("default", "first", budget=raised), range(30)))
+    study = ensemble.amend_study("default", "first", priority=1)
+    assert study.request.budget.trials == a_request().budget.trials + 30
 
 
 def test_silent_workers_lose_their_trials_as_time_passes(ensemble: Ensemble, clock: Clock) -> None:
