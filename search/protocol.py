@@ -17,6 +17,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 WorkerId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
 Metrics = dict[Annotated[str, Field(min_length=1, max_length=64)], FiniteFloat | None]
 
+LARGEST_SUMMAND = 1e9
+"""No attempt takes so many seconds or epochs; sums of values up to here stay finite, however many there are."""
+
 LONGEST_LOG = 64 * 1024
 """Characters of traceback and log kept of a failed attempt."""
 
@@ -133,7 +136,7 @@ class Point(Value):
     """
 
     update: PositiveInt
-    epoch: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    epoch: Annotated[float, Field(ge=0, le=LARGEST_SUMMAND, allow_inf_nan=False)]
     rate: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     metrics: Annotated[Metrics, Field(max_length=100)]
 
@@ -231,7 +234,7 @@ class TrialFinish(Value):
     fence: Fence
     outcome: Outcome
     points: Annotated[tuple[Point, ...], Field(max_length=10_000)] = ()
-    train_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    train_seconds: Annotated[float, Field(ge=0, le=LARGEST_SUMMAND, allow_inf_nan=False)] = 0.0
 
 
 class FinishRequest(Value):
