@@ -208,7 +208,7 @@ class Conductor:
         """Change what may change of a study; a larger budget reopens a completed one.
 
         Raises:
-            Conflict: the study failed or was cancelled, and takes no other budget.
+            Conflict: the study failed or was cancelled, and takes no other budget; or it has more trials than that.
         """
         lifecycle.amend(self._ledger, priority=priority, labels=labels, budget=budget, acknowledge=acknowledge, now=now)
         self._sampling = None  # its first draws are spread over the budget

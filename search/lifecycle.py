@@ -62,11 +62,11 @@ def amend(
     A budget with room reopens a completed study.
 
     Raises:
-        Conflict: the study failed or was cancelled, and takes no other budget.
+        Conflict: the study failed or was cancelled, and takes no other budget; or it has more trials than the new one.
     """
     study, request = ledger.study, ledger.study.request
-    if budget is not None and study.state in (StudyState.FAILED, StudyState.CANCELLED):
-        raise Conflict(f"study {study.name} is {study.state.value}: its budget can no longer change")
+    if budget is not None:
+        _refuse_budget(ledger, budget)
     new = {
         "priority": priority,
         "labels": None if labels is None else dict(labels),
@@ -122,6 +122,16 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
     for finding in findings(recipe, study.plan.horizon):
         if finding.level == "refuse":
             raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=study.plan.horizon)
+
+
+def _refuse_budget(ledger: Ledger, budget: Budget) -> None:
+    study = ledger.study
+    if study.state in (StudyState.FAILED, StudyState.CANCELLED):
+        raise Conflict(f"study {study.name} is {study.state.value}: its budget can no longer change")
+    if budget.trials < len(ledger.trials):
+        raise Conflict(
+            f"study {study.name} has {len(ledger.trials)} trials already: a budget of {budget.trials} is too small"
+        )
 
 
 def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetime) -> None:

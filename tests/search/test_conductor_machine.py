@@ -137,8 +137,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(trials=st.integers(min_value=1, max_value=8))
     def amend(self, trials: int) -> None:
-        if trials >= len(self.kept):
-            self._order(lambda: self.conductor.amend(budget=Budget(trials=trials), now=self.clock.now))
+        self._order(lambda: self.conductor.amend(budget=Budget(trials=trials), now=self.clock.now))
 
     @rule()
     def rebuild(self) -> None:

@@ -179,6 +179,17 @@ def test_a_cancelled_study_takes_no_recipe_and_no_other_budget() -> None:
         conductor.amend(budget=Budget(trials=200), now=NOON)
 
 
+def test_a_budget_below_the_trials_that_exist_is_refused() -> None:
+    conductor = a_conductor(budget={"trials": 9})
+    complete(conductor, claimed(conductor))
+    claimed(conductor)
+    conductor.enqueue(a_recipe(), NOON)
+    conductor.take_changes()
+    with pytest.raises(Conflict, match="study first has 3 trials already: a budget of 2 is too small"):
+        conductor.amend(budget=Budget(trials=2), now=NOON)
+    assert _unchanged(conductor)
+
+
 def test_an_assignment_needs_a_lease() -> None:
     conductor = a_conductor()
     complete(conductor, claimed(conductor))
