@@ -8,9 +8,12 @@ import os
 import re
 import secrets
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +31,12 @@ from service.cli.serving import Server, bind, prepare_directory
 from service.settings import Settings
 
 DRAIN_SECONDS = 20.0
+ANNOUNCE_SECONDS = 30.0
+"""Workers that have not announced themselves by then are not waited for any longer."""
+LOOK_SECONDS = 0.1
+
+Announced = Callable[[datetime], set[int]]
+"""Process ids of the workers that have announced themselves since a moment."""
 
 
 def serve(
@@ -105,14 +114,22 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
             # The web framework costs a second that --help and the other commands should not wait for.
             from service.app import create_app  # noqa: PLC0415
 
-            server = Server(create_app(settings), listening, tls=tls)
+            app = create_app(settings)
+            server = Server(app, listening, tls=tls)
             server.start()
-        _serve(settings, server, announce, parent)
+
+        def announced(since: datetime) -> set[int]:
+            records = app.state.opened.store.workers()
+            return {each.announcement.pid for each in records if each.announced_at >= since}
+
+        _serve(settings, server, announced, announce, parent)
     if server.broke:
         raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
 
 
-def _serve(settings: Settings, server: Server, announce: Callable[[Settings], None], parent: int | None) -> None:
+def _serve(
+    settings: Settings, server: Server, announced: Announced, announce: Callable[[Settings], None], parent: int | None
+) -> None:
     """Keep the workers of a running server, until it is to end; then end both."""
     fleet = local_fleet(settings)
 
@@ -122,8 +139,11 @@ def _serve(settings: Settings, server: Server, announce: Callable[[Settings], No
 
     try:
         with stopped_by_signals(server.ended, parent=parent, end=hurry):
+            started_at = datetime.now(UTC)
             fleet.start()
-            announce(settings)
+            wait_for_workers(fleet, lambda: announced(started_at), server.ended)
+            if not server.ended.is_set():
+                announce(settings)
             server.ended.wait()
             err().print("stopping: the workers give back what they hold; a second signal stops at once")
             fleet.stop(timeout=DRAIN_SECONDS)
@@ -131,6 +151,23 @@ def _serve(settings: Settings, server: Server, announce: Callable[[Settings], No
     finally:
         fleet.stop(timeout=0.0)
         server.stop()
+
+
+def wait_for_workers(
+    fleet: Fleet, announced: Callable[[], set[int]], ended: threading.Event, *, seconds: float = ANNOUNCE_SECONDS
+) -> None:
+    """Wait until the workers that run have announced themselves, and with them the tasks of this machine.
+
+    Returns when ``ended`` is set, when no worker runs, or after ``seconds`` as well.
+    """
+    give_up_at = time.monotonic() + seconds
+    while (running := set(fleet.pids)) and time.monotonic() < give_up_at:
+        # A database that cannot answer now is no reason to end.
+        with suppress(SearchError):
+            if running <= announced():
+                return
+        if ended.wait(LOOK_SECONDS):
+            return
 
 
 def local_fleet(settings: Settings) -> Fleet:

@@ -50,6 +50,12 @@ def test_a_stopped_service_gives_trials_back_and_a_second_signal_stops_at_once(g
         assert processes_naming(str(home)) == []
 
 
+def test_a_service_is_ready_when_its_own_workers_are_known_each_time(tmp_path: Path) -> None:
+    for _ in range(2):
+        with serving(tmp_path / "one", workers=1) as service:
+            assert len(service.worker_pids()) == 1, service.log()
+
+
 def test_a_service_that_asks_for_a_key_lets_in_its_own_workers_and_no_stranger(tmp_path: Path) -> None:
     with serving(tmp_path / "one", workers=1, env={"ETUDE_API_KEY": KEY}) as service:
         submitted = etude(
