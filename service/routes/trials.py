@@ -75,13 +75,18 @@ def get_curve(
     study: NamedStudy,
     number: TrialNumber,
     service: Service,
-    attempt: Annotated[int | None, Query(ge=1, le=10_000, description="The newest, when not given.")] = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=10_000, description="The newest with points, when not given.")
+    ] = None,
 ) -> CurveOut:
     """Every evaluation of a trial's attempt."""
     trial = service.store.trial(study.id, number)
-    points = service.store.curve(study.id, number, attempt)
+    if attempt is not None and attempt > trial.attempt:
+        raise NotFound(f"trial {number} of study {study.name} has {trial.attempt} attempts, so no attempt {attempt}")
+    shown = attempt or service.store.newest_with_points(study.id, number) or trial.attempt
+    points = service.store.curve(study.id, number, shown)
     return CurveOut.model_construct(
-        study=study.name, trial=number, attempt=attempt or trial.attempt, metric=study.plan.metric, points=list(points)
+        study=study.name, trial=number, attempt=shown, metric=study.plan.metric, points=points
     )
 
 

@@ -130,13 +130,19 @@ class Reader:
 
     def curve(self, study_id: int, number: int, attempt: int | None = None) -> list[Point]:
         """Every point of one attempt, by default the newest that has points."""
-        query = select(curves).where(curves.c.study_id == study_id, curves.c.trial == number)
         if attempt is None:
-            newest = select(func.max(curves.c.attempt)).where(curves.c.study_id == study_id, curves.c.trial == number)
-            query = query.where(curves.c.attempt == newest.scalar_subquery())
-        else:
-            query = query.where(curves.c.attempt == attempt)
+            attempt = self.newest_with_points(study_id, number)
+        query = select(curves).where(
+            curves.c.study_id == study_id, curves.c.trial == number, curves.c.attempt == attempt
+        )
         return [rows.to_point(row) for row in self._all(query.order_by(curves.c.updates))]
+
+    def newest_with_points(self, study_id: int, number: int) -> int | None:
+        """The newest attempt at a trial that has points; None when none has."""
+        newest = func.max(curves.c.attempt).label("attempt")
+        (row,) = self._all(select(newest).where(curves.c.study_id == study_id, curves.c.trial == number))
+        found: int | None = row["attempt"]
+        return found
 
     def leaderboard(self, study_id: int, *, limit: int = 20) -> list[Trial]:
         """The best completed trials, the best first; of equal ones the earlier.

@@ -94,6 +94,19 @@ def test_a_report_is_seen_while_the_trial_runs(client: httpx.Client) -> None:
     assert [(one["update"], one["metrics"]["val_loss"]) for one in curve["points"]] == [(5, 0.9), (10, None)]
 
 
+def test_a_curve_bears_the_number_of_the_attempt_that_its_points_are_of(client: httpx.Client) -> None:
+    create(client, trials=1)
+    (assignment,) = claim(client)
+    report(client, assignment["fence"], point(5, 0.9))
+    client.post("/v1/work/release", json={"fences": [assignment["fence"]]})
+    claim(client)
+    path = "/v1/studies/by-hand/trials/0/curve"
+    newest, empty = client.get(path).json(), client.get(path, params={"attempt": 2}).json()
+    assert (newest["attempt"], [one["update"] for one in newest["points"]]) == (1, [5])
+    assert (empty["attempt"], empty["points"]) == (2, [])
+    read_problem(client.get(path, params={"attempt": 3}), 404, "no attempt 3")
+
+
 def test_a_stranger_to_the_lease_is_told_that_it_is_lost(client: httpx.Client) -> None:
     create(client, trials=1)
     (assignment,) = claim(client)
