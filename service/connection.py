@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -109,14 +110,14 @@ class Connection:
         transport: replaces the network in tests.
 
     Raises:
-        Unsuitable: the URL is not an http or https address.
+        Unsuitable: the URL is not an http or https address, or the key cannot be a key.
     """
 
     def __init__(
         self, url: str | None = None, api_key: str | None = None, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self.url = _checked(url or os.environ.get("ETUDE_URL") or DEFAULT_URL).rstrip("/")
-        key = api_key or os.environ.get("ETUDE_API_KEY")
+        key = _checked_key(api_key or os.environ.get("ETUDE_API_KEY"))
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -211,9 +212,14 @@ def raise_for_problem(response: httpx.Response) -> None:
     if response.is_success:
         return
     problem = _problem(response)
-    if response.status_code in NOT_NOW:
+    if response.status_code in NOT_NOW or _is_failed_work(response):
         raise Unavailable(str(problem), retry_after_seconds=_retry_after(response))
     raise ERRORS.get(response.status_code, ApiError)(problem)
+
+
+def _is_failed_work(response: httpx.Response) -> bool:
+    """Whether the service broke at a worker's message: one defect must not cost the trial that it trains."""
+    return response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and response.url.path.startswith("/v1/work/")
 
 
 def _problem(response: httpx.Response) -> Problem:
@@ -244,6 +250,15 @@ def _checked(url: str) -> str:
             f"the service's address must start with http:// or https://, not {url!r}", where=("url",), value=url
         )
     return url
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        # The value is a secret, so the message does not show it.
+        raise Unsuitable(
+            "the API key (ETUDE_API_KEY) must be made of printable ASCII characters without spaces", where=("api_key",)
+        )
+    return key
 
 
 def _is_loopback(url: str) -> bool:

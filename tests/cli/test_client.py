@@ -55,6 +55,21 @@ def test_an_answer_that_is_no_problem_document_still_becomes_a_sentence() -> Non
         client.health()
 
 
+def test_a_defect_of_the_service_is_unavailable_to_a_worker_which_sends_its_message_again() -> None:
+    with (
+        _answering(lambda _: httpx.Response(500)) as client,
+        pytest.raises(Unavailable, match="500"),
+    ):
+        client.work().claim(ClaimRequest(worker="hand", tasks=("external",)))
+
+
+@pytest.mark.parametrize("key", ["schlüssel-des-hauses", "two words", "a line\n"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(Unsuitable, match="printable ASCII") as refused:
+        Client("http://127.0.0.1:9", key)
+    assert key not in str(refused.value)
+
+
 def test_an_answer_of_another_version_is_told_as_such() -> None:
     with (
         _answering(lambda _: httpx.Response(200, json={"status": "splendid"})) as client,

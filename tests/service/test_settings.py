@@ -49,7 +49,7 @@ def test_more_than_one_process_is_refused(monkeypatch: pytest.MonkeyPatch, proce
         Settings()
 
 
-@pytest.mark.parametrize("key", ["", "tooshort", "has a space in the middle", "x" * 501])
+@pytest.mark.parametrize("key", ["", "tooshort", "has a space in the middle", "schlüssel-des-hauses", "x" * 501])
 def test_a_poor_key_is_refused_and_not_repeated(key: str) -> None:
     with pytest.raises(ValidationError, match="api_key") as refused:
         Settings(api_key=key)
