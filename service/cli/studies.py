@@ -206,10 +206,13 @@ def best(
     to: Annotated[str, typer.Option(help="json or torch.")] = "json",
     url: Url = None,
     project: Project = "default",
+    as_json: Json = False,
 ) -> None:
     """Print the best recipe, as JSON or as a program for torch."""
     if to not in ("json", "torch"):
         raise Stop(Exit.USAGE, f"--to takes json or torch, not {to!r}")
+    if as_json and to == "torch":
+        raise Stop(Exit.USAGE, "--json and --to torch exclude each other: leave one out")
     with client(url, project) as service:
         if to == "torch":
             out().print(service.best_torch(name).rstrip(), markup=False, soft_wrap=True)

@@ -54,6 +54,7 @@ def test_json_is_one_document_that_scripts_can_read(etude: Etude, client: Client
     assert [trial["number"] for trial in json.loads(etude("show", "by-hand", "--trials", "--json").out)] == [0, 1]
     assert json.loads(etude("watch", "by-hand", "--json").out)["state"] == "completed"
     assert json.loads(etude("best", "by-hand").out)["optimizer"]["kind"] == "sgd"
+    assert etude("best", "by-hand", "--json").out == etude("best", "by-hand").out
     assert {task["name"] for task in json.loads(etude("tasks", "--json").out)} >= {"digits-mlp", "external"}
     assert json.loads(etude("preview", "cosine", "-n", "3", "--json").out)["points"][0]["multiplier"] == 1.0
 
