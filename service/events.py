@@ -106,18 +106,21 @@ class Look:
 
 
 def look(store: Store, study: Study, after: int) -> Look:
-    """Read the events after ``after``, and whether the study is over and they are the last."""
+    """Read the events after ``after``, and whether the study and its trials are over and they are the last."""
     try:
-        # The state is read first: events of the end are then among those read.
-        is_final = store.find_study(study.project, study.name).state.is_final
+        # The states are read first: events of the end are then among those read.
+        is_over = store.find_study(study.project, study.name).state.is_final
     except NotFound:
         return Look([], is_over=True)
+    if is_over:
+        # A study is cancelled at once; its running trials end later.
+        is_over = all(state.is_final or not count for state, count in store.counts(study.id).items())
     events = store.events(study.id, after, EVENTS_AT_ONCE)
-    return Look(events, is_over=is_final and len(events) < EVENTS_AT_ONCE)
+    return Look(events, is_over=is_over and len(events) < EVENTS_AT_ONCE)
 
 
 async def stream(store: Store, study: Study, after: int, *, bell: Bell) -> AsyncIterator[ServerSentEvent]:
-    """Send each event of a study after ``after``, old and new, until the study is over or deleted."""
+    """Send each event of a study after ``after``, old and new, until the study and its trials are over or deleted."""
     while True:
         ring = bell.next_ring()
         try:

@@ -88,6 +88,21 @@ def test_an_open_stream_sends_what_happens_and_ends_with_the_study(
     assert events == watch(client, "by-hand")
 
 
+def test_the_stream_of_a_cancelled_study_ends_after_its_running_trials(
+    live_server: LiveServer, client: httpx.Client
+) -> None:
+    create(client, trials=2)
+    (assignment,) = claim(client)
+    client.post("/v1/studies/by-hand/cancel")
+    with live_server.client() as other, other.stream("GET", "/v1/studies/by-hand/events") as answer:
+        events = read(answer.iter_lines())
+        while next(events).data["payload"]["state"] != "cancelled":
+            pass
+        finish(client, assignment["fence"], {"kind": "cancelled"})
+        last = list(events)[-1]
+    assert (last.event, last.data["payload"]["number"], last.data["payload"]["state"]) == ("trial", 0, "cancelled")
+
+
 def test_an_open_stream_ends_when_its_study_is_deleted(live_server: LiveServer, client: httpx.Client) -> None:
     create(client, trials=2)
     train(client, 0.5)
