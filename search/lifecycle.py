@@ -113,7 +113,8 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
 
     Raises:
         Conflict: the study is over, or its budget is used up.
-        Unsuitable: a rule refuses the recipe in a run of the study's length.
+        Unsuitable: a rule refuses the recipe in a run of the study's length, or its schedule reads the metric as if it
+            improved in the other direction.
     """
     study = ledger.study
     if not ledger.has_room:
@@ -122,6 +123,14 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
     for finding in findings(recipe, study.plan.horizon):
         if finding.level == "refuse":
             raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=study.plan.horizon)
+    mode, other = ("min", "max") if study.plan.direction == "minimize" else ("max", "min")
+    if recipe.schedule.with_mode(mode) != recipe.schedule:
+        raise Unsuitable(
+            f"the schedule reads the metric in mode {other!r}, but study {study.name} is to {study.plan.direction} "
+            f"{study.plan.metric}: its mode must be {mode!r}",
+            where=("recipe", "schedule"),
+            value=other,
+        )
 
 
 def _refuse_budget(ledger: Ledger, budget: Budget) -> None:

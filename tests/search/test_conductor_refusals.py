@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from schedules import MultiFactor, Warmup
+from schedules import MultiFactor, Plateau, Warmup
+from schedules.base import Mode
 from search.answers import assignment
 from search.conductor import Conductor
 from search.errors import Conflict, Unsuitable
@@ -157,6 +158,26 @@ def test_a_recipe_that_does_not_fit_the_horizon_is_refused() -> None:
     with pytest.raises(Unsuitable, match="after a warm-up of 99 of 100 updates") as caught:
         a_conductor().enqueue(a_recipe(crowded), NOON)
     assert caught.value.where == ("recipe", "schedule")
+
+
+@pytest.mark.parametrize(
+    "metric, right, words",
+    [
+        ("val_loss", "min", "in mode 'max', but study first is to minimize val_loss: its mode must be 'min'"),
+        ("val_accuracy", "max", "in mode 'min', but study first is to maximize val_accuracy: its mode must be 'max'"),
+    ],
+)
+def test_a_recipe_whose_schedule_reads_the_metric_the_wrong_way_is_refused(
+    metric: str, right: Mode, words: str
+) -> None:
+    conductor = a_conductor(objective={"metric": metric})
+    schedule = Warmup(then=Plateau()).with_mode(right)
+    wrong = schedule.with_mode("min" if right == "max" else "max")
+    with pytest.raises(Unsuitable, match=words) as caught:
+        conductor.enqueue(a_recipe(wrong), NOON)
+    assert caught.value.where == ("recipe", "schedule")
+    assert _unchanged(conductor)
+    assert conductor.enqueue(a_recipe(schedule), NOON).recipe.schedule == schedule
 
 
 def test_orders_to_a_study_that_is_over_are_refused() -> None:
