@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,9 +14,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.errors import Conflict, NotFound, SearchError, Unavailable, Unsuitable
+from service.store.errors import NameTaken
 
 STATUS: Mapping[type[SearchError], int] = {NotFound: 404, Conflict: 409, Unsuitable: 422, Unavailable: 503}
 MOST_PLACES = 20
@@ -144,7 +146,7 @@ async def search_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SearchError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     match error:
-        case Unsuitable(where=where) if where:
+        case Unsuitable(where=where) | NameTaken(where=where) if where:
             part = "query" if request.method == "GET" else "body"
             place = Place(where=dotted((part, *where)), rule=plain(str(error), LONGEST_RULE), value=shown(error.value))
             return problem(status, str(error), errors=[place])
@@ -162,11 +164,31 @@ async def http_error(request: Request, error: Exception) -> Response:
         case 404:
             detail = f"there is nothing at {request.url.path}"
         case 405:
-            allowed = (error.headers or {}).get("Allow", "others")
+            allowed = _methods_at(request) or (error.headers or {}).get("Allow", "others")
             detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+            return problem(405, detail, headers={**(error.headers or {}), "Allow": allowed})
         case _:
             detail = error.detail
     return problem(error.status_code, detail, headers=error.headers)
+
+
+def _methods_at(request: Request) -> str:
+    """The methods of all routes at the request's path; routing itself names only those of the first."""
+    found: set[str] = set()
+    for route in _routes(request.app.router.routes):
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
+
+
+def _routes(given: Iterable[BaseRoute]) -> Iterator[Route]:
+    for each in given:
+        if isinstance(each, Route):
+            yield each
+        # Newer versions of FastAPI keep an included router as it is, older ones take its routes out.
+        included = getattr(each, "original_router", None)
+        if included is not None:
+            yield from _routes(included.routes)
 
 
 class Unfailing:

@@ -12,12 +12,18 @@ from search.errors import Conflict, Unavailable
 
 
 class NameTaken(Conflict):
-    """A study's name is unique within its project."""
+    """A study's name is unique within its project.
+
+    Attributes:
+        where: the place of the name in the request.
+        value: the name.
+    """
 
     def __init__(self, project: str, name: str) -> None:
         super().__init__(f"project {project!r} has a study named {name!r} already: choose another name")
         self.project = project
-        self.name = name
+        self.where = ("name",)
+        self.value = name
 
 
 class Unstorable(Conflict):

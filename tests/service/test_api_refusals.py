@@ -244,8 +244,16 @@ def test_a_method_that_a_path_does_not_take_is_refused(client: httpx.Client, met
     assert answer.headers["allow"]
 
 
-def test_a_name_already_taken_is_a_conflict(client: httpx.Client) -> None:
-    read_problem(client.post("/v1/studies", json=external_study("there")), 409, "'there'")
+def test_a_refused_method_names_those_of_every_route_at_the_path(client: httpx.Client) -> None:
+    answer = client.put("/v1/studies/there")
+    read_problem(answer, 405, "takes .*GET.*PATCH")
+    assert {"GET", "PATCH"} <= set(answer.headers["allow"].split(", "))
+
+
+def test_a_name_already_taken_is_a_conflict_at_its_place(client: httpx.Client) -> None:
+    document = read_problem(client.post("/v1/studies", json=external_study("there")), 409, "'there'")
+    assert only_place(document) == "body.name"
+    assert document["errors"][0]["value"] == "there"
 
 
 def test_a_recipe_too_long_for_its_study_is_refused(client: httpx.Client) -> None:
