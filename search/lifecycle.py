@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from schedules import Recipe, findings
+from schedules.base import Mode
 from search import endings
 from search.errors import Conflict, Unsuitable
 from search.ledger import Ledger
@@ -123,8 +124,9 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
     for finding in findings(recipe, study.plan.horizon):
         if finding.level == "refuse":
             raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=study.plan.horizon)
-    mode, other = ("min", "max") if study.plan.direction == "minimize" else ("max", "min")
+    mode: Mode = "min" if study.plan.direction == "minimize" else "max"
     if recipe.schedule.with_mode(mode) != recipe.schedule:
+        other = "max" if mode == "min" else "min"
         raise Unsuitable(
             f"the schedule reads the metric in mode {other!r}, but study {study.name} is to {study.plan.direction} "
             f"{study.plan.metric}: its mode must be {mode!r}",
