@@ -266,11 +266,15 @@ class Ensemble:
     def _let_pass(self, now: datetime) -> None:
         before, self._ticked_at = self._ticked_at, now
         stood_still = before is not None and self._longest_pause is not None and now - before > self._longest_pause
-        conductors = self._turns.all()
-        for conductor in conductors:
-            if stood_still or self._turns.was_away:
-                conductor.extend(now)
-            conductor.expire(now)
+        for conductor in self._turns.all():
+            study = conductor.study
+            try:
+                if stood_still or self._turns.was_away:
+                    conductor.extend(now)
+                conductor.expire(now)
+            except Exception:  # noqa: BLE001 - one broken study must not keep the leases of all others from ending
+                _log.exception("time did not pass for study %s/%s: it is read again", study.project, study.name)
+                self._turns.doubt(study.project, study.name)
         self._turns.commit()
         self._turns.was_away = False
 

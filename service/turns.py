@@ -136,8 +136,9 @@ class Turns:
         self._has_news = True
 
     def doubt(self, project: str, name: str) -> None:
-        """Read a study again before the next turn: it is not known whether the database has it."""
+        """Read a study again before the next turn: its memory may differ from the database, and is not written."""
         self._drop((project, name))
+        self._touched.pop((project, name), None)
 
     def forget(self, study: Study) -> None:
         """Let go of a study that was just deleted."""

@@ -157,6 +157,24 @@ def test_leases_outlive_a_service_that_stood_still(sqlite_url: str, clock: Clock
         assert report(ensemble, given.fence).action == "continue"
 
 
+def test_a_study_for_which_time_does_not_pass_keeps_no_other_study_waiting(
+    ensemble: Ensemble, faulty: FaultyStore, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = a_request("broken").model_copy(update={"stall_seconds": 1e300})  # no difference of times is so long
+    ensemble.create_study("default", broken)
+    sound = ensemble.create_study("default", a_request("sound"))
+    given = claim(ensemble, lanes=5)
+    clock.advance(LEASE_SECONDS - 1)
+    report(ensemble, given[0].fence)
+    clock.advance(1)
+    ensemble.tick()
+    assert faulty.trial(sound.id, 0).state is TrialState.QUEUED
+    assert report(ensemble, given[0].fence).action == "continue"
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        "time did not pass for study default/broken: it is read again"
+    ]
+
+
 def test_lost_trials_of_a_cancelled_study_end_after_a_restart(sqlite_url: str, clock: Clock) -> None:
     with an_ensemble(sqlite_url, clock) as before:
         study = before.create_study("default", a_request())
