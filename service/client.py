@@ -171,6 +171,10 @@ class Client:
         body = PreviewBody(schedule=schedule, horizon=horizon, peak_lr=peak_lr)
         return self._connection.send("POST", "/v1/schedules/preview", body=body, accept="image/svg+xml").text
 
+    def preview_png(self, schedule: AnySchedule, *, horizon: int, peak_lr: float = 1.0) -> bytes:
+        body = PreviewBody(schedule=schedule, horizon=horizon, peak_lr=peak_lr)
+        return self._connection.send("POST", "/v1/schedules/preview", body=body, accept="image/png").content
+
     def check_recipe(self, recipe: Recipe, horizon: int, *, pruner: Pruning = "none") -> CheckOut:
         body = CheckBody(recipe=recipe, horizon=horizon, pruner=pruner)
         return self._connection.ask("POST", "/v1/recipes/check", CheckOut, body=body)

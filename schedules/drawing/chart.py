@@ -9,9 +9,9 @@ from schedules.base import Schedule
 from schedules.drawing.axes import TICK_SIZE, Axis, RunAxis
 from schedules.drawing.colours import Theme, line_style
 from schedules.drawing.curves import Chart, Curve
-from schedules.drawing.keys import write_key
+from schedules.drawing.keys import by_kind, place_in_words, write_key
 from schedules.drawing.lines import MOST_SIGNS, SIGNS, Frame, line, sign, trace
-from schedules.drawing.marks import Mark, MarkKind, marks
+from schedules.drawing.marks import Mark, marks
 from schedules.drawing.page import MARGIN, SIZE, Page
 from schedules.drawing.panels import Panel, panels
 from schedules.drawing.words import escaped, shortened, width, wrapped
@@ -21,7 +21,6 @@ _WIDTH = 760
 _SAMPLE = 34
 """Pixels of the line that stands before a name in the legend."""
 _MOST_GUIDES = 20
-_MOST_NAMED = 6
 
 
 def svg(what: Recipe | Schedule, horizon: int, peak_lr: float | None = None, theme: Theme = "auto") -> str:
@@ -151,21 +150,10 @@ def _write_legend(page: Page, curves: Sequence[Curve]) -> None:
 
 def _write_key(page: Page, chart: Chart, run: RunAxis) -> None:
     """What the signs mean, and of a single curve, where they are."""
-    found: dict[MarkKind, list[int]] = {}
-    for curve in chart.curves:
-        for mark in marks(curve.what, chart.horizon):
-            if mark.kind in SIGNS:
-                found.setdefault(mark.kind, []).append(mark.update)
-    page.skip(4)
+    found = by_kind(mark for curve in chart.curves for mark in marks(curve.what, chart.horizon))
     is_one = len(chart.curves) == 1
-    write_key(page, ((kind, _place_in_words(kind, at, run) if is_one else kind.value) for kind, at in found.items()))
-
-
-def _place_in_words(kind: MarkKind, updates: Sequence[int], run: RunAxis) -> str:
-    unit = "update" if run.updates_per_epoch is None else "epoch"
-    named = [run.text(update) for update in updates[:_MOST_NAMED]]
-    more = [f"and {len(updates) - len(named)} more"] if len(updates) > len(named) else []
-    return f"{kind.value} at {unit} {', '.join([*named, *more])}"
+    page.skip(4)
+    write_key(page, ((kind, place_in_words(kind, at, run) if is_one else kind.value) for kind, at in found.items()))
 
 
 def _notes(chart: Chart, shown: Sequence[Panel]) -> list[str]:

@@ -28,7 +28,7 @@ app = typer.Typer(
 COMMANDS = (
     (serve.serve, worker.worker, demo.demo),
     (studies.submit, studies.studies, studies.show, studies.watch, studies.best),
-    (studies.pause, studies.resume, studies.cancel, studies.tasks, preview.preview),
+    (studies.pause, studies.resume, studies.cancel, studies.tasks, preview.preview, preview.gallery),
 )
 for each in (command for group in COMMANDS for command in group):
     app.command()(each)

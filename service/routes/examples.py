@@ -72,6 +72,18 @@ PREVIEW_EXAMPLES: dict[str, Example] = {
         "summary": "Two drops",
         "value": {"schedule": {"kind": "multi_factor", "milestones": [0.5, 0.75], "gamma": 0.1}, "horizon": 1000},
     },
+    "several": {
+        "summary": "A recipe beside a schedule, for a picture with a logarithmic axis in epochs",
+        "value": {
+            "schedules": [
+                {"recipe": RECIPE, "label": "ours"},
+                {"schedule": {"kind": "wsd", "decay_fraction": 0.2}, "label": "theirs", "peak_lr": 0.05},
+            ],
+            "horizon": 740,
+            "rate_axis": "log",
+            "updates_per_epoch": 37,
+        },
+    },
 }
 ANNOUNCE_EXAMPLES: dict[str, Example] = {
     "worker": {

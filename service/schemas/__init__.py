@@ -4,6 +4,15 @@ Numbers that a training may lose to infinity travel as ``float | null``: JSON ha
 """
 
 from service.schemas.base import Body, Out, PageOut
+from service.schemas.previews import (
+    PreviewBody,
+    PreviewCurve,
+    PreviewMark,
+    PreviewOut,
+    PreviewPoint,
+    PreviewsOut,
+    preview_out,
+)
 from service.schemas.schedules import (
     CheckBody,
     CheckOut,
@@ -11,9 +20,6 @@ from service.schemas.schedules import (
     FamilyOut,
     FindingOut,
     OptimizerOut,
-    PreviewBody,
-    PreviewOut,
-    PreviewPoint,
     RangeOut,
     check_out,
     finding_out,
@@ -64,8 +70,11 @@ __all__ = [
     "PageOut",
     "PresetOut",
     "PreviewBody",
+    "PreviewCurve",
+    "PreviewMark",
     "PreviewOut",
     "PreviewPoint",
+    "PreviewsOut",
     "ProgressOut",
     "RangeOut",
     "RankedTrialOut",
@@ -81,6 +90,7 @@ __all__ = [
     "check_out",
     "finding_out",
     "leaderboard_out",
+    "preview_out",
     "study_detail",
     "study_out",
     "trial_detail",

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from schedules import AnySchedule, Finding, Recipe, Severity, findings
+from schedules import Finding, Recipe, Severity, findings
 from search.study import Pruning
 from service.schemas.base import Body, Out
-
-LONGEST_HORIZON = 1_000_000_000
+from service.schemas.previews import LONGEST_HORIZON
 
 
 class RangeOut(Out):
@@ -71,39 +70,6 @@ class FamiliesOut(Out):
     joins: list[FamilyOut]
     averagings: list[FamilyOut]
     optimizers: list[OptimizerOut]
-
-
-class PreviewBody(Body):
-    """A schedule to draw.
-
-    Attributes:
-        horizon: updates of the whole run.
-        peak_lr: the rate where the multiplier is 1.
-        limit: how many points are wanted at most.
-    """
-
-    schedule: AnySchedule
-    horizon: Annotated[int, Field(ge=1, le=LONGEST_HORIZON)] = 1000
-    peak_lr: Annotated[float, Field(ge=1e-12, le=1e6)] = 1.0
-    limit: Annotated[int, Field(ge=2, le=2000)] = 500
-
-
-class PreviewPoint(Out):
-    """The multiplier and the rate of one update."""
-
-    update: int
-    multiplier: float
-    rate: float
-
-
-class PreviewOut(Out):
-    """A schedule in points; one that reads a metric is drawn as if there were no reading."""
-
-    kind: str
-    summary: str
-    horizon: int
-    peak_lr: float
-    points: list[PreviewPoint]
 
 
 class CheckBody(Body):

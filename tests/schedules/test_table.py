@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from array import array
 
 import pytest
@@ -109,3 +111,9 @@ def test_a_schedule_that_is_not_known_here_is_compiled_update_by_update() -> Non
             return "0.5 ** t"
 
     assert compile_table(Halves(), 4).tolist() == [1, 0.5, 0.25, 0.125]
+
+
+def test_schedules_are_had_without_numpy() -> None:
+    code = "import sys, schedules, schedules.table; print('numpy' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout == "False\n"

@@ -29,10 +29,11 @@ WITH_AVERAGES = Space(
     families=("constant", "cosine"),
     averaging=("none", "ema", "swa"),
 )
+WITH_CYCLES = Space(families=("cosine", "cyclic", "one_cycle", "restarts"))
 SPACES = pytest.mark.parametrize(
     "space",
-    [Space(), TEN_PLANS, WITH_ADAGRAD, WITH_AVERAGES],
-    ids=["default", "ten plans", "adagrad", "averages"],
+    [Space(), TEN_PLANS, WITH_ADAGRAD, WITH_AVERAGES, WITH_CYCLES],
+    ids=["default", "ten plans", "adagrad", "averages", "cycles"],
 )
 
 
