@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPAT := .venv-compat
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 LOCK := $(BIN)/uv pip compile --quiet --config-file requirements/uv.toml --constraint requirements/torch.txt
 
@@ -10,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --config-file requirements/uv.toml --const
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS VIRTUAL_ENV
 unexport PIP_REQUIRE_HASHES PIP_PREFIX PIP_TARGET PIP_USER
 
-.PHONY: help setup demo serve test bench check format lock
+.PHONY: help setup demo serve test bench check compat format lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +38,9 @@ check: setup ## format, lint, types, import contracts, then the tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+compat: $(COMPAT)/.installed ## compare with transformers, timm, optax, Lightning, ignite and Keras, installed apart
+	@$(COMPAT)/bin/python -m pytest tests/compat --confcutdir=tests/compat -W default
 
 format: setup ## put the code into shape
 	@$(BIN)/ruff format
@@ -73,4 +77,13 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/torch.txt
 	@echo "Installing $$(cat requirements/torch.txt)"
 	@$(INSTALL) --requirement requirements/torch.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# timm's schedulers need none of what timm itself does, torchvision above all, of which there is no build for every CPU.
+$(COMPAT)/.installed: $(STAMP) requirements/compat.txt requirements/torch.txt
+	@echo "Installing what schedules are compared with into $(COMPAT) (some minutes the first time)"
+	@$(BIN)/python -m venv --clear $(COMPAT)
+	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/torch.txt
+	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/compat.txt
+	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps timm==1.0.31
 	@touch $@

@@ -18,6 +18,18 @@ _OBSERVE = """
 """
 
 
+_MODES = """
+    def on_train_start(self):
+        self.optimizers(use_pl_optimizer=False).train()
+
+    def on_validation_start(self):
+        self.optimizers(use_pl_optimizer=False).eval()
+
+    def on_validation_end(self):
+        self.optimizers(use_pl_optimizer=False).train()
+"""
+
+
 def lightning_snippet(recipe: Recipe, horizon: int) -> str:
     """Write a recipe as a class to put before ``LightningModule`` among the bases of a module.
 
@@ -54,8 +66,9 @@ def _class(recipe: Recipe, made: Scheduler) -> str:
         f"def configure_optimizers(self):\n{optimizer}\n{call}\n"
         '    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}\n'
     )
-    observe = _OBSERVE if made.reads_metric else ""
-    return f"class ConfiguredByRecipe:\n{indent(body, '    ')}{observe}"
+    # a schedule-free optimizer takes no plateau, so that one hook serves one of them
+    hooks = (_OBSERVE if made.reads_metric else "") + (_MODES if recipe.optimizer.is_schedule_free else "")
+    return f"class ConfiguredByRecipe:\n{indent(body, '    ')}{hooks}"
 
 
 def _usage(recipe: Recipe, horizon: int) -> list[str]:
@@ -64,18 +77,19 @@ def _usage(recipe: Recipe, horizon: int) -> list[str]:
         "",
         f"Trainer(max_steps={horizon}).fit(MyModule())",
     ]
-    return lines + not_held(recipe, "Lightning's WeightAveraging callback")
+    return lines + not_held(recipe, "Lightning's WeightAveraging callback", has_modes=True)
 
 
-def not_held(recipe: Recipe, instead: str) -> list[str]:
+def not_held(recipe: Recipe, instead: str, *, has_modes: bool = False) -> list[str]:
     """Return what a target leaves to the reader, as lines of a docstring.
 
     Args:
         instead: what does the averaging there.
+        has_modes: the program itself turns a schedule-free optimizer from training to evaluating.
     """
     lines: list[str] = []
     if recipe.averaging is not None:
         lines += ["", f"Not in here: {recipe.averaging.summary()}; see {instead}."]
-    if recipe.optimizer.is_schedule_free:
+    if recipe.optimizer.is_schedule_free and not has_modes:
         lines += ["", "Call optimizer.train() before training and optimizer.eval() before evaluating and saving."]
     return lines

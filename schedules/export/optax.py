@@ -52,6 +52,15 @@ class PlateauRate:
 $observe''')
 
 
+_DIVIDING = ("linear_schedule", "polynomial_schedule", "exponential_decay")
+
+_WIDENED = '''\
+def schedule(count):
+    """The learning rate of the update of index count, which optax would divide in float32 if it were not a float."""
+    return rates(1.0 * count)
+'''
+
+
 def optax_snippet(recipe: Recipe, horizon: int) -> str:
     """Write a recipe as a Python module for optax.
 
@@ -73,7 +82,7 @@ def optax_snippet(recipe: Recipe, horizon: int) -> str:
         rate = f"{rate_functions(recipe, horizon)}\n\n{plateau}"
     else:
         own = primitive(recipe, horizon)
-        rate = _table_of_rates(recipe, horizon) if own is None else f"schedule = {own}\n"
+        rate = _table_of_rates(recipe, horizon) if own is None else _named(own)
     parts = [rate, _curves(recipe, horizon), _optimizer(recipe, reads_metric=found is not None)]
     body = "\n\n".join(part for part in parts if part)
     usage = _usage(recipe, reads_metric=found is not None)
@@ -91,6 +100,16 @@ def primitive(recipe: Recipe, horizon: int) -> str | None:
         return parts[0][1]
     schedules = "".join(f"        {text},\n" for _, text in parts)
     return f"optax.join_schedules(\n    [\n{schedules}    ],\n    boundaries={[begin for begin, _ in parts[1:]]},\n)"
+
+
+def _named(schedules: str) -> str:
+    """Return schedules of optax as ``schedule``, so that float64 holds where it is asked for.
+
+    Optax counts in int32, and what divides such a count does so in float32.
+    """
+    if not any(f"optax.{name}(" in schedules for name in _DIVIDING):
+        return f"schedule = {schedules}\n"
+    return f"rates = {schedules}\n\n\n{_WIDENED}"
 
 
 def _parts(schedule: Schedule, peak: float, horizon: int) -> list[tuple[int, str]] | None:

@@ -185,7 +185,11 @@ def _dropping(run: _Run) -> tuple[Schedule, int]:
         early = run.per_epoch if given.step_on_epochs else 1
         updates = [run.updates(each) - early for each in given.decay_milestones]
     gamma = 1.0 if given.sched == "constant" else given.decay_rate
-    return _warmed_up(run, drops([update - skipped for update in updates], gamma, rest), horizon), horizon
+    updates = [update - skipped for update in updates]
+    if not n_warmup:
+        # index 0 runs at the rate that the optimizer was made with; the scheduler is first asked for index 1
+        updates = [max(update, run.per_epoch if given.step_on_epochs else 1) for update in updates]
+    return _warmed_up(run, drops(updates, gamma, rest), horizon), horizon
 
 
 def _wsd(run: _Run) -> tuple[Schedule, int]:

@@ -81,12 +81,24 @@ OPTAX = [
     ),
     Case(
         "cosine_onecycle_schedule",
-        {"transition_steps": HORIZON, "peak_value": PEAK, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 100.0},
+        {
+            "transition_steps": HORIZON,
+            "peak_value": PEAK,
+            "pct_start": 0.3,
+            "div_factor": 25.0,
+            "final_div_factor": 100.0,
+        },
         {"kind": "one_cycle", "rise_fraction": 0.3, "start_ratio": 0.04, "final_ratio": 0.0004},
     ),
     Case(
         "linear_onecycle_schedule",
-        {"transition_steps": HORIZON, "peak_value": PEAK, "pct_start": 0.3, "pct_final": 0.6, "final_div_factor": 100.0},
+        {
+            "transition_steps": HORIZON,
+            "peak_value": PEAK,
+            "pct_start": 0.3,
+            "pct_final": 0.6,
+            "final_div_factor": 100.0,
+        },
         {
             "kind": "one_cycle",
             "rise_fraction": 0.3,
@@ -193,7 +205,12 @@ IGNITE = [
 
 
 def _hf(name: str, n_warmup: int = 0, horizon: int = HORIZON, **own: Any) -> Case:
-    asked = {"name": name, "num_warmup_steps": n_warmup, "num_training_steps": horizon, "scheduler_specific_kwargs": own}
+    asked = {
+        "name": name,
+        "num_warmup_steps": n_warmup,
+        "num_training_steps": horizon,
+        "scheduler_specific_kwargs": own,
+    }
     return Case(name, asked, horizon=horizon)
 
 
@@ -222,7 +239,9 @@ TRANSFORMERS = [
 
 
 def _timm(sched: str, horizon: int = HORIZON, **arguments: Any) -> Case:
-    return Case(sched, {"sched": sched, "num_epochs": 4, "updates_per_epoch": 10, **_STEPPED, **arguments}, None, horizon)
+    return Case(
+        sched, {"sched": sched, "num_epochs": 4, "updates_per_epoch": 10, **_STEPPED, **arguments}, None, horizon
+    )
 
 
 _STEPPED = {"step_on_epochs": False}
@@ -246,7 +265,10 @@ TIMM = [
     _timm("multistep", 50, decay_milestones=[2, 3], decay_rate=0.1, **_PREFIX),
     _timm("multistep", decay_milestones=[2, 3], decay_rate=0.1, step_on_epochs=True),
     _timm("constant", warmup_epochs=1, warmup_lr=0.0),
-    *(_timm("wsd", warmup_epochs=1, decay_epochs=0.5, decay_fn=form, min_lr=0.03) for form in ("linear", "cosine", None)),
+    *(
+        _timm("wsd", warmup_epochs=1, decay_epochs=0.5, decay_fn=form, min_lr=0.03)
+        for form in ("linear", "cosine", None)
+    ),
     _timm("wsd", 60, decay_epochs=1, cooldown_epochs=1, **_PREFIX),
     _timm("rsqrt", warmup_epochs=1, decay_epochs=1, warmup_lr=0.0),
     _timm("rsqrt", stable_timescale=2.0, decay_epochs=0.5, decay_fn="1-sqrt"),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.compat.cases import LIBRARIES, PEAK, Case
+from tests.compat.cases import LIBRARIES, Case
 from tests.compat.libraries import TRACERS, version
 
 GOLDEN = Path(__file__).parents[1] / "schedules" / "golden"
@@ -39,7 +39,12 @@ def generated(library: str, cases: list[Case], tracer: Callable[[Case], list[flo
         }
         for case in cases
     ]
-    document = {"library": library, "version": version(library), "generator": "tests/compat/generate.py", "cases": entries}
+    document = {
+        "library": library,
+        "version": version(library),
+        "generator": "tests/compat/generate.py",
+        "cases": entries,
+    }
     return {**document, "sha256": seal(document)}
 
 

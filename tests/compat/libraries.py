@@ -112,6 +112,7 @@ def _timm_scheduler_factory() -> Callable[..., Any]:
         assert spec is not None
         assert spec.origin is not None
         package = types.ModuleType("timm")
+        package.__spec__ = spec
         package.__path__ = [str(Path(spec.origin).parent)]
         sys.modules["timm"] = package
     from timm.scheduler import create_scheduler_v2

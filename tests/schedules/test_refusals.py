@@ -67,7 +67,7 @@ CONSTANT = {"kind": "constant"}
         ({"kind": "warmup"}, r"warmup\.then\s+Field required"),
         (
             {"kind": "warmup", "then": {"kind": "warmup", "then": CONSTANT}},
-            "'warmup' found using 'kind' does not match",
+            "a warm-up leads to a schedule that is not a warm-up itself, got 'warmup'",
         ),
     ],
 )
