@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, TypeAdapter
 
 from schedules import AVERAGINGS, FAMILIES, JOINS, OPTIMIZERS, Averaging, Optimizer, Range, Schedule
 from service.schemas import FamiliesOut, FamilyOut, OptimizerOut, RangeOut
@@ -53,7 +52,10 @@ def source_of(text: str) -> str:
 
 def _defaults(one: type[BaseModel]) -> dict[str, Any]:
     fields = {name: field for name, field in one.model_fields.items() if name != "kind" and not field.is_required()}
-    return {name: to_jsonable_python(field.get_default(call_default_factory=True)) for name, field in fields.items()}
+    json = TypeAdapter[Any](Any)
+    return {
+        name: json.dump_python(field.get_default(call_default_factory=True), mode="json") for name, field in fields.items()
+    }
 
 
 def _schema(one: type[BaseModel]) -> dict[str, Any]:
