@@ -36,7 +36,7 @@ DARK: Mapping[str, str] = MappingProxyType(
 Source: Okabe and Ito (2008), Color universal design, https://jfly.uni-koeln.de/color/
 """
 
-DASHES = ("", "9 4", "2 3.5", "9 3 2 3", "16 4", "6 2.5 2 2.5 2 2.5")
+DASHES = ("", "9 4", "2.5 2.5", "9 3 2 3", "16 4", "6 2.5 2 2.5 2 2.5")
 
 
 def line_style(number: int) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise, repeat
 
+from schedules.averaging import Averaging, CyclicTail, Swa
 from schedules.base import Schedule
 from schedules.cycles import Cyclic
 from schedules.drops import MultiFactor, Step
@@ -56,7 +57,7 @@ def marks(what: Recipe | Schedule, horizon: int) -> list[Mark]:
     if len(found) > MOST_MARKS:
         found = []
     if isinstance(what, Recipe) and what.averaging is not None:
-        found.append(Mark(what.averaging.start(horizon), MarkKind.AVERAGING))
+        found = [*_before_a_tail(found, what.averaging, horizon), *_of_averaging(what.averaging, horizon)]
     inside = {mark for mark in found if 0 < mark.update < horizon}
     return sorted(inside, key=lambda mark: (mark.update, mark.kind))
 
@@ -94,6 +95,26 @@ def _of_family(schedule: Schedule, horizon: int) -> Iterator[Mark]:
             yield Mark(schedule.decay_start(horizon), MarkKind.DECAY)
         case Piecewise():
             yield from (Mark(update, MarkKind.KNOT) for update, _ in schedule.placed(horizon)[1:-1])
+        case _:
+            pass
+
+
+def _before_a_tail(found: Iterable[Mark], averaging: Averaging, horizon: int) -> Iterator[Mark]:
+    """The marks of a schedule as far as it is followed."""
+    start = averaging.start(horizon)
+    has_tail = averaging.tail_at(start, horizon) is not None
+    yield from (mark for mark in found if not has_tail or mark.update < start)
+
+
+def _of_averaging(averaging: Averaging, horizon: int) -> Iterator[Mark]:
+    start = averaging.start(horizon)
+    yield Mark(start, MarkKind.AVERAGING)
+    match averaging:
+        case Swa(tail=CyclicTail()):
+            begins = range(start, horizon, averaging.every(horizon))[1:]
+            for begin in begins if len(begins) <= MOST_MARKS else ():
+                yield Mark(begin - 1, MarkKind.TURN)
+                yield Mark(begin, MarkKind.CYCLE)
         case _:
             pass
 

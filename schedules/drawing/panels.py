@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from schedules.drawing.axes import Axis, LinearAxis, LogAxis
 from schedules.drawing.curves import Chart, Curve
@@ -14,6 +16,7 @@ Points = list[tuple[int, float]]
 
 _TALL, _LOW = 250, 90
 _MOST_POINTS = 300
+_FEW_TICKS = 2
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,8 @@ class Panel:
 
 def panels(chart: Chart) -> list[Panel]:
     """Return the frame of the rate and those of what the recipes drive beside it."""
-    found = [_rate(chart)]
-    for title, drive in (("weight decay", _weight_decay), ("momentum", _momentum)):
-        lines = tuple(
-            Line(at, points) for at, curve in enumerate(chart.curves) if (points := drive(curve, chart.horizon))
-        )
-        if lines:
-            values = [value for each in lines for _, value in each.points]
-            bottom = 0.0 if title == "weight decay" else min(values)
-            found.append(Panel(title, LinearAxis(bottom, max(values), n_ticks=2), _LOW, lines))
-    return found
+    recipes = [(at, curve.what) for at, curve in enumerate(chart.curves) if isinstance(curve.what, Recipe)]
+    return [_rate(chart), *_weight_decay(recipes, chart.horizon), *_momentum(recipes, chart.horizon)]
 
 
 def _rate(chart: Chart) -> Panel:
@@ -73,15 +68,26 @@ def _scaled(curve: Curve, horizon: int) -> Points:
     return [(t, peak * multiplier) for t, multiplier in curve.points(horizon)]
 
 
-def _weight_decay(curve: Curve, horizon: int) -> Points:
-    recipe = curve.what
-    if not isinstance(recipe, Recipe) or recipe.weight_decay is None:
-        return []
-    return sampled(lambda t: recipe.weight_decay_at(t, horizon), horizon, _MOST_POINTS)
+def _weight_decay(recipes: list[tuple[int, Recipe]], horizon: int) -> Iterator[Panel]:
+    driven = [(at, recipe) for at, recipe in recipes if recipe.weight_decay is not None]
+    if driven:
+        axis = LinearAxis(0.0, max(recipe.optimizer.weight_decay for _, recipe in driven), _FEW_TICKS)
+        lines = (Line(at, _asked(partial(recipe.weight_decay_at, horizon=horizon), horizon)) for at, recipe in driven)
+        yield Panel("weight decay", axis, _LOW, tuple(lines))
 
 
-def _momentum(curve: Curve, horizon: int) -> Points:
-    recipe = curve.what
-    if not isinstance(recipe, Recipe) or recipe.momentum is None:
-        return []
-    return sampled(lambda t: recipe.momentum_at(t, horizon) or 0.0, horizon, _MOST_POINTS)
+def _momentum(recipes: list[tuple[int, Recipe]], horizon: int) -> Iterator[Panel]:
+    driven = [(at, recipe, recipe.momentum) for at, recipe in recipes if recipe.momentum is not None]
+    if driven:
+        bottom = min(momentum.low for _, _, momentum in driven)
+        top = max(recipe.optimizer.memory or momentum.low for _, recipe, momentum in driven)
+        lines = (Line(at, _asked(partial(_momentum_at, recipe, horizon), horizon)) for at, recipe, _ in driven)
+        yield Panel("momentum", LinearAxis(bottom, top, _FEW_TICKS), _LOW, tuple(lines))
+
+
+def _momentum_at(recipe: Recipe, horizon: int, t: int) -> float:
+    return recipe.momentum_at(t, horizon) or 0.0
+
+
+def _asked(ask: Callable[[int], float], horizon: int) -> Points:
+    return sampled(ask, horizon, _MOST_POINTS)

@@ -15,6 +15,8 @@ MOST_ZOOM = 4.0
 def png(picture: str, zoom: float = 2.0) -> bytes:
     """Render a picture that this package has drawn, in the light theme unless it was drawn in another.
 
+    Letters of other scripts than the font has, such as Chinese ones, become boxes; a browser draws them from the SVG.
+
     Args:
         picture: an SVG.
         zoom: pixels per unit of the SVG, above 0 and at most 4; screens with many small pixels want 2.

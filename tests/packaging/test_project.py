@@ -31,10 +31,17 @@ def test_what_a_package_imports_is_declared(package: str) -> None:
     assert imported(package) - names == set()
 
 
+def compared_with() -> set[str]:
+    """Return what `make compat` installs apart, as it is imported."""
+    lines = [line for line in lock_text("compat.txt").splitlines() if line and not line.startswith("#")]
+    apart = {canonicalize_name(Requirement(line).name) for line in lines}
+    return (apart - {"pytorch-ignite"}) | {"ignite", "timm"}
+
+
 def test_what_the_tests_import_is_declared() -> None:
     names = {canonicalize_name(each.name) for extra in (None, "train", "dev") for each in declared(extra)}
     through_others = {"packaging"}  # pytest's own, and its to choose
-    assert imported("tests") - names - through_others == set()
+    assert imported("tests") - names - through_others - compared_with() == set()
 
 
 def test_what_is_declared_is_imported() -> None:

@@ -13,6 +13,7 @@ from schedules import (
     Cooldown,
     Cosine,
     Cyclic,
+    CyclicTail,
     Ema,
     Linear,
     MultiFactor,
@@ -25,6 +26,7 @@ from schedules import (
     Schedule,
     Sequence,
     Step,
+    Swa,
     Warmup,
     Wsd,
 )
@@ -102,6 +104,25 @@ def test_what_happens_in_a_run_is_marked(name: str) -> None:
 def test_the_start_of_an_averaging_is_marked() -> None:
     recipe = Recipe(optimizer=AdamW(), peak_lr=0.1, schedule=Linear(), averaging=Ema(start_fraction=0.5))
     assert marks(recipe, 10) == [Mark(5, MarkKind.AVERAGING)]
+
+
+def test_where_an_averaging_has_a_tail_the_marks_are_those_of_the_tail() -> None:
+    averaging = Swa(start_fraction=0.6, every_fraction=0.2, tail=CyclicTail())
+    recipe = Recipe(optimizer=AdamW(), peak_lr=0.1, schedule=Step(drops=3), averaging=averaging)
+    found = [(mark.update, mark.kind.value) for mark in marks(recipe, 100)]
+    expected = [(25, "drop"), (50, "drop"), (60, "averaging begins"), (79, "turn"), (80, "cycle begins")]
+    assert found == expected
+    drawn = dict(points(recipe, 1_000_000))
+    assert (drawn[799_999], drawn[800_000]) == (
+        averaging.tail_at(799_999, 1_000_000),
+        averaging.tail_at(800_000, 1_000_000),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(full_recipes(), horizons())
+def test_the_marks_of_a_recipe_are_not_endless(recipe: Recipe, horizon: int) -> None:
+    assert all(0 < mark.update < horizon for mark in marks(recipe, horizon))
 
 
 @settings(max_examples=100, deadline=None)
