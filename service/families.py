@@ -54,7 +54,8 @@ def _defaults(one: type[BaseModel]) -> dict[str, Any]:
     fields = {name: field for name, field in one.model_fields.items() if name != "kind" and not field.is_required()}
     json = TypeAdapter[Any](Any)
     return {
-        name: json.dump_python(field.get_default(call_default_factory=True), mode="json") for name, field in fields.items()
+        name: json.dump_python(field.get_default(call_default_factory=True), mode="json")
+        for name, field in fields.items()
     }
 
 
