@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from schedules import AnySchedule, Recipe
+from schedules.export import Target
 from search.errors import Unavailable
 from search.protocol import (
     Announcement,
@@ -159,6 +160,11 @@ class Client:
         """The best recipe as a program for torch."""
         params = self._params(to="torch")
         return self._connection.send("GET", f"{_study(study)}/best", params=params, accept="text/x-python").text
+
+    def export_best(self, study: str, to: Target) -> str:
+        return self._connection.send(
+            "GET", f"{_study(study)}/best/export", params=self._params(to=to), accept="*/*"
+        ).text
 
     def families(self) -> FamiliesOut:
         return self._connection.ask("GET", "/v1/families", FamiliesOut)

@@ -32,7 +32,6 @@ _WRITERS: Mapping[Target, Callable[[Recipe, int], str]] = MappingProxyType(
         "optax": optax_snippet,
         "lightning": lightning_snippet,
         "json": json_file,
-        "csv": csv_file,
     }
 )
 
@@ -47,16 +46,19 @@ MEDIA_TYPES: Mapping[Target, str] = MappingProxyType(
 _TABLE_HORIZON: Final = 1200
 
 
-def export(recipe: Recipe, horizon: int, target: Target) -> str:
+def export(recipe: Recipe, horizon: int, target: Target, *, updates_per_epoch: int | None = None) -> str:
     """Write a recipe for a target: code without any dependency on this project, JSON, or the curve as CSV.
 
     Args:
         horizon: updates of the run that it is for.
+        updates_per_epoch: for the column of epochs in a CSV, which is left out without it.
 
     Raises:
         NotPossible: the target cannot hold the recipe.
         ValueError: the recipe cannot be run for so many updates.
     """
+    if target == "csv":
+        return csv_file(recipe, horizon, updates_per_epoch=updates_per_epoch)
     return _WRITERS[target](recipe, horizon)
 
 

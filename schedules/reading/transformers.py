@@ -148,9 +148,7 @@ def _waves(asked: _Asked, floor: float) -> Schedule:
         cosine: Schedule = made(Cosine, final_ratio=floor)
         return cosine
     if n_halves < 1 or n_halves != int(n_halves) or asked.rest % int(n_halves):
-        raise NotExact(
-            f"num_cycles = {n_halves / 2} half-waves do not turn at updates of the {asked.rest} that there are"
-        )
+        raise NotExact(f"num_cycles = {n_halves / 2} waves in {asked.rest} updates do not turn at whole updates")
     return curve([(turn / n_halves, floor if turn % 2 else 1.0) for turn in range(int(n_halves) + 1)], "cosine")
 
 
@@ -201,7 +199,7 @@ def _warmup_stable_decay(asked: _Asked) -> Schedule:
     used = n_stable + n_decay
     if used > asked.rest or n_stable < 0:
         raise NotExact(
-            f"{n_stable} stable updates and {n_decay} of decay do not end within the {asked.rest} that are left"
+            f"{max(n_stable, 0)} stable updates and {n_decay} of decay are more than the {asked.rest} that are left"
         )
     decay = {"linear": "linear", "cosine": "cosine", "1-sqrt": "one_minus_sqrt"}[form]
     wsd = made(Wsd, decay_fraction=n_decay / used, decay=decay, final_ratio=floor)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from schedules.export import torch_snippet
-from search.errors import NotFound
-from search.study import TrialState
+from schedules.export import MEDIA_TYPES, NotPossible, Target, export, torch_snippet
+from search.errors import NotFound, Unsuitable
+from search.study import Study, Trial, TrialState
 from service import schemas
 from service.routes.examples import ENQUEUE_EXAMPLES
 from service.routes.parts import (
@@ -108,10 +108,39 @@ def get_best(
     to: Annotated[Literal["json", "torch"], Query(description="As JSON, or as a program for torch.")] = "json",
 ) -> Response:
     """The best recipe found so far."""
+    best, value = _best(study, service)
+    if to == "torch":
+        return PlainTextResponse(torch_snippet(best.recipe, study.plan.horizon), media_type="text/x-python")
+    return JSONResponse(schemas.best_out(study, best, value).model_dump(mode="json"))
+
+
+@router.get(
+    "/best/export",
+    tags=["answers"],
+    response_class=PlainTextResponse,
+    responses={
+        200: {
+            "description": "The best recipe, written for what was asked for.",
+            "content": {media: {"schema": {"type": "string"}} for media in sorted(set(MEDIA_TYPES.values()))},
+        }
+    },
+)
+def export_best(
+    study: NamedStudy,
+    service: Service,
+    to: Annotated[Target, Query(description="The library that it is for, or JSON, or the curve as CSV.")] = "torch",
+) -> Response:
+    """The best recipe found so far as code without any dependency on this service, as JSON, or as a curve."""
+    best, _ = _best(study, service)
+    try:
+        text = export(best.recipe, study.plan.horizon, to, updates_per_epoch=study.plan.updates_per_epoch)
+    except NotPossible as error:
+        raise Unsuitable(f"the best recipe cannot be written for {to}: {error}", where=("to",), value=to) from error
+    return PlainTextResponse(text, media_type=MEDIA_TYPES[to])
+
+
+def _best(study: Study, service: Service) -> tuple[Trial, float]:
     board = service.store.leaderboard(study.id, limit=1)
     if not board or board[0].value is None:
         raise NotFound(f"study {study.name} has no completed trial yet, so it has no best recipe")
-    best = board[0]
-    if to == "torch":
-        return PlainTextResponse(torch_snippet(best.recipe, study.plan.horizon), media_type="text/x-python")
-    return JSONResponse(schemas.best_out(study, best, board[0].value).model_dump(mode="json"))
+    return board[0], board[0].value

@@ -103,6 +103,14 @@ def test_what_is_read_of_transformers_is_exact(
     )
 
 
+def test_transformers_misses_a_restart_by_rounding() -> None:
+    need("transformers")
+    arguments = {"num_warmup_steps": 0, "num_training_steps": 44, "scheduler_specific_kwargs": {"num_cycles": 22}}
+    trace = transformers_trace(Case("cosine_with_restarts", {"name": "cosine_with_restarts", **arguments}, horizon=44))
+    assert trace[28] == pytest.approx(0.3)
+    assert trace[30] == pytest.approx(0.0)
+
+
 def _timm_arguments() -> st.SearchStrategy[dict[str, Any]]:
     whole = st.integers(1, 6)
     return st.fixed_dictionaries(

@@ -194,6 +194,7 @@ def test_a_body_that_does_not_say_its_length_is_refused_where_it_grows_too_large
         "/v1/studies/there/trials/7",
         "/v1/studies/there/trials/7/curve",
         "/v1/studies/there/best",
+        "/v1/studies/there/best/export",
         "/docs/../settings.py",
         "/openapi.yaml",
     ],
@@ -223,6 +224,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, path: str) -> None
         "/v1/studies/there/trials?cursor=%F0%9F%8D%8B",
         "/v1/studies/there/leaderboard?limit=-1",
         "/v1/studies/there/best?to=keras",
+        "/v1/studies/there/best/export?to=keras",
         "/v1/studies/there/trials/0/curve?attempt=0",
     ],
 )

@@ -32,6 +32,7 @@ PROMISED = {
     "/v1/studies/{name}/trials/{number}/curve": {"get"},
     "/v1/studies/{name}/leaderboard": {"get"},
     "/v1/studies/{name}/best": {"get"},
+    "/v1/studies/{name}/best/export": {"get"},
     "/v1/presets": {"get"},
     "/v1/families": {"get"},
     "/v1/schedules/preview": {"post"},
