@@ -98,7 +98,7 @@ class Warmup(Join):
         return state if t < n_ramp else self.then.observe(state, metric, t - n_ramp, self.rest(horizon))
 
     def fair_from(self, horizon: int) -> int:
-        return self.updates(horizon) + self.then.fair_from(self.rest(horizon))
+        return min(self.updates(horizon) + self.then.fair_from(self.rest(horizon)), horizon)
 
     def check(self, horizon: int) -> None:
         super().check(horizon)
@@ -361,7 +361,7 @@ class Sequence(Join):
     def fair_from(self, horizon: int) -> int:
         """Return where the last schedule begins, and what it asks for: before it nothing is known of how a run ends."""
         begin, end = self.bounds(horizon)[-2:]
-        return begin + self.schedules[-1].fair_from(max(end - begin, 1))
+        return min(begin + self.schedules[-1].fair_from(max(end - begin, 1)), horizon)
 
     def check(self, horizon: int) -> None:
         super().check(horizon)

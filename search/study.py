@@ -18,9 +18,6 @@ from search.space import Space
 Direction = Literal["minimize", "maximize"]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-LONGEST_STALL_SECONDS = 31_536_000.0
-"""A year: no hang is borne for longer, and no clock overflows."""
-
 
 class Part(BaseModel):
     """A frozen part of a study request."""
@@ -118,7 +115,7 @@ class StudyRequest(Part):
     budget: Budget = Budget()
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    stall_seconds: Annotated[float, Field(gt=0, le=LONGEST_STALL_SECONDS)] = 600.0
+    stall_seconds: PositiveFinite = 600.0
     acknowledge: Acknowledged = ()
     labels: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],

@@ -143,7 +143,7 @@ def test_a_recipe_file_is_drawn_and_written_as_svg(alone: Etude, tmp_path: Path)
     file.write_text(json.dumps(recipe))
     ran = alone("preview", str(file), "--svg", str(picture))
     assert ran.code == Exit.OK
-    assert "learning rate over 1000 updates" in ran.out
+    assert "learning rate over 1,000 updates" in ran.out
     assert picture.read_text().startswith("<svg")
 
 
