@@ -158,13 +158,11 @@ class Client:
 
     def best_torch(self, study: str) -> str:
         """The best recipe as a program for torch."""
-        params = self._params(to="torch")
-        return self._connection.send("GET", f"{_study(study)}/best", params=params, accept="text/x-python").text
+        return self.export_best(study, "torch")
 
     def export_best(self, study: str, to: Target) -> str:
-        return self._connection.send(
-            "GET", f"{_study(study)}/best/export", params=self._params(to=to), accept="*/*"
-        ).text
+        path, params = f"{_study(study)}/best/export", self._params(to=to)
+        return self._connection.send("GET", path, params=params, accept="*/*").text
 
     def families(self) -> FamiliesOut:
         return self._connection.ask("GET", "/v1/families", FamiliesOut)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.compat.cases import Case
 
 _DISTRIBUTIONS = {"ignite": "pytorch-ignite"}
@@ -22,6 +24,13 @@ def version(library: str) -> str:
 
 def is_installed(library: str) -> bool:
     return importlib.util.find_spec(library) is not None
+
+
+def need(*libraries: str) -> None:
+    """Skip a test that compares with what is not there."""
+    for library in libraries:
+        if not is_installed(library):
+            pytest.skip(f"{library} is not installed: `make compat` builds an environment that has it")
 
 
 def optax_trace(case: Case) -> list[float]:

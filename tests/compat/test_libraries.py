@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schedules.reading import NotExact, Reading, read_timm, read_transformers
 from tests.compat.cases import LIBRARIES, Case
 from tests.compat.generate import GOLDEN
-from tests.compat.libraries import TRACERS, is_installed, timm_trace, transformers_trace
+from tests.compat.libraries import TRACERS, need, timm_trace, transformers_trace
 from tests.schedules.test_golden import schedule_of
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -25,11 +25,6 @@ CASES = [
 ]
 Compared = Callable[[str, float], None]
 FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
-
-
-def need(library: str) -> None:
-    if not is_installed(library):
-        pytest.skip(f"{library} is not installed: `make compat` builds an environment that has it")
 
 
 @pytest.mark.parametrize("library, number", CASES)

@@ -1,8 +1,8 @@
-"""The code for transformers, optax and Lightning, run in them; ``attach`` in Lightning and accelerate."""
+"""The code that is written for transformers, optax and Lightning, run in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schedules import Cosine, Plateau, Recipe, Sgd, Warmup
+from schedules import Plateau, Recipe, Sgd
 from schedules.export import NotPossible, lightning_snippet, optax_snippet, samples, transformers_snippet
 from schedules.export.optimizers import optax_optimizer
 from schedules.torch import attach, build_optimizer
-from tests.compat.libraries import is_installed
+from tests.compat.libraries import need
+from tests.compat.lightning_runs import fit, module_class
 from tests.schedules.traces import Setting, assert_same, executed, largest_difference, ours, runs, stepped
 from tests.strategies import full_recipes, plateaus
 
@@ -24,12 +25,6 @@ HORIZON = 40
 EXAMPLES = samples()
 Compared = Callable[[str, float], None]
 FIXTURES = list(HealthCheck)
-
-
-def need(*libraries: str) -> None:
-    for library in libraries:
-        if not is_installed(library):
-            pytest.skip(f"{library} is not installed: `make compat` builds an environment that has it")
 
 
 def need_for(recipe: Recipe) -> None:
@@ -211,53 +206,6 @@ def test_the_optimizer_in_optax_makes_the_updates_of_torch(name: str, compared: 
     compared("weights after 40 updates of optax and torch", difference)
 
 
-def _module_class(module: dict[str, Any], recipe: Recipe) -> Any:
-    import lightning
-
-    configured: Any = module["ConfiguredByRecipe"]
-
-    class Recorded(configured, lightning.LightningModule):  # type: ignore[misc]  # both are known at run time only
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(2, 2))
-            self.settings: list[Setting] = []
-
-        def training_step(self, batch: Any, number: int) -> torch.Tensor:
-            self.settings.append(_setting(recipe, self.optimizers().param_groups[0]))
-            return (self.weight * 0).sum()
-
-        def validation_step(self, batch: Any, number: int) -> None:
-            self.log("val_loss", 1.0)
-
-    return Recorded
-
-
-def _setting(recipe: Recipe, group: dict[str, Any]) -> Setting:
-    key = "momentum" if recipe.optimizer.momentum_field == "momentum" else "betas"
-    momentum = None if recipe.momentum is None else group[key]
-    decay = None if recipe.weight_decay is None else group["weight_decay"]
-    return group["lr"], momentum[0] if isinstance(momentum, tuple) else momentum, decay
-
-
-def _fit(module: Any, directory: Path, n_updates: int, checkpoint: Path | None = None) -> Any:
-    import lightning
-
-    rows: Any = torch.zeros(4, 1)
-    loader: Any = torch.utils.data.DataLoader(rows)
-    trainer = lightning.Trainer(
-        max_steps=n_updates,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        val_check_interval=1,
-        default_root_dir=directory,
-    )
-    trainer.fit(module, loader, loader, ckpt_path=checkpoint)
-    return trainer
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_code_for_lightning_runs_as_the_recipe(name: str, tmp_path: Path, compared: Compared) -> None:
     need("lightning")
@@ -268,77 +216,11 @@ def test_the_code_for_lightning_runs_as_the_recipe(name: str, tmp_path: Path, co
     except NotPossible:
         assert recipe.optimizer.kind == "muon"
         return
-    module = _module_class(executed(code), recipe)()
-    _fit(module, tmp_path, HORIZON)
+    module = module_class(executed(code), recipe)()
+    fit(module, tmp_path, HORIZON)
     expected = ours(recipe, HORIZON, [1.0] * HORIZON, HORIZON)
     assert_same(module.settings, expected, recipe)
     compared("code in Lightning's Trainer", largest_difference(module.settings, expected, recipe))
-
-
-ATTACHED = [
-    Recipe(optimizer=Sgd(), peak_lr=0.4, schedule=Warmup(fraction=0.2, then=Cosine())),
-    Recipe(optimizer=Sgd(), peak_lr=0.4, schedule=Warmup(fraction=0.2, then=Plateau(factor=0.5, patience=2))),
-    EXAMPLES["momentum curve"],
-    EXAMPLES["weight-decay curve"],
-]
-
-
-def _attached(recipe: Recipe) -> dict[str, Any]:
-    class ConfiguredByRecipe:
-        def configure_optimizers(self) -> dict[str, Any]:
-            optimizer = build_optimizer(recipe.optimizer, self.parameters(), lr=1.0)  # type: ignore[attr-defined]
-            scheduler = attach(recipe, optimizer, HORIZON)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-        def on_validation_end(self) -> None:
-            if not self.trainer.sanity_checking:  # type: ignore[attr-defined]
-                self.lr_schedulers().observe(1.0)  # type: ignore[attr-defined]
-
-    return {"ConfiguredByRecipe": ConfiguredByRecipe}
-
-
-@pytest.mark.parametrize("recipe", ATTACHED, ids=lambda recipe: recipe.summary())
-def test_an_attached_recipe_runs_and_resumes_in_lightning(recipe: Recipe, tmp_path: Path, compared: Compared) -> None:
-    need("lightning")
-    made = _module_class(_attached(recipe), recipe)
-    first = made()
-    trainer = _fit(first, tmp_path, 13)
-    trainer.save_checkpoint(tmp_path / "saved.ckpt")
-    second = made()
-    _fit(second, tmp_path, HORIZON, tmp_path / "saved.ckpt")
-    expected = ours(recipe, HORIZON, [1.0] * HORIZON, HORIZON)
-    assert_same([*first.settings, *second.settings], expected, recipe)
-    compared("attach in Lightning, resumed", largest_difference([*first.settings, *second.settings], expected, recipe))
-
-
-@pytest.mark.parametrize("recipe", ATTACHED, ids=lambda recipe: recipe.summary())
-def test_an_attached_recipe_runs_and_resumes_in_accelerate(recipe: Recipe, tmp_path: Path, compared: Compared) -> None:
-    need("accelerate")
-    found = [*_accelerated(recipe, 13, tmp_path), *_accelerated(recipe, HORIZON, tmp_path, resumes=True)]
-    expected = ours(recipe, HORIZON, [1.0] * HORIZON, HORIZON)
-    assert_same(found, expected, recipe)
-    compared("attach in accelerate, resumed", largest_difference(found, expected, recipe))
-
-
-def _accelerated(recipe: Recipe, until: int, directory: Path, *, resumes: bool = False) -> Iterator[Setting]:
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(cpu=True)
-    model = torch.nn.Linear(2, 2)
-    made = build_optimizer(recipe.optimizer, model.parameters(), lr=1.0)
-    own = attach(recipe, made, HORIZON)
-    model, optimizer, scheduler = accelerator.prepare(model, made, own)
-    if resumes:
-        accelerator.load_state(str(directory / "state"))
-    for _ in range(own.last_epoch, until):
-        yield _setting(recipe, optimizer.param_groups[0])
-        accelerator.backward(model(torch.zeros(1, 2)).sum())
-        optimizer.step()
-        scheduler.step()
-        own.observe(1.0)
-        optimizer.zero_grad()
-    if not resumes:
-        accelerator.save_state(str(directory / "state"))
 
 
 @settings(suppress_health_check=FIXTURES)

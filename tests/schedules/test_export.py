@@ -26,7 +26,7 @@ from schedules import (
     Swa,
     Warmup,
 )
-from schedules.export import samples, torch_snippet
+from schedules.export import lightning_snippet, samples, torch_snippet
 from schedules.export.natives import native
 from schedules.export.scheduler import scheduler
 from schedules.optimizers import KnownOptimizer
@@ -59,6 +59,21 @@ def test_a_horizon_that_is_too_short_is_refused() -> None:
 def test_the_code_of_a_recipe_runs_as_the_recipe(recipe: Recipe, horizon: int, readings: list[float]) -> None:
     if is_installed(recipe) and recipe.peak_lr > 1e-200 and runs(recipe, horizon):
         assert_code_runs_as(recipe, horizon, readings)
+
+
+@settings(max_examples=100)
+@given(full_recipes(), st.integers(2, 400), st.lists(metrics(), max_size=40))
+def test_the_code_for_lightning_runs_as_the_recipe(recipe: Recipe, horizon: int, readings: list[float]) -> None:
+    if recipe.optimizer.kind == "muon" or not is_installed(recipe) or recipe.peak_lr < 1e-200:
+        return
+    if runs(recipe, horizon):
+        module = executed(lightning_snippet(recipe, horizon))["ConfiguredByRecipe"]()
+        module.parameters = lambda: [torch.nn.Parameter(torch.zeros(1))]
+        made = module.configure_optimizers()
+        scheduler = made["lr_scheduler"]["scheduler"]
+        assert made["lr_scheduler"]["interval"] == "step"
+        theirs = stepped(recipe, made["optimizer"], scheduler, readings, horizon)
+        assert_same(theirs, ours(recipe, horizon, readings, horizon), recipe)
 
 
 @settings(max_examples=200)
