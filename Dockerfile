@@ -25,7 +25,7 @@ RUN /opt/etude/bin/pip install --no-deps /wheels/*.whl
 FROM python AS worker-packages
 RUN python -m venv /opt/etude
 COPY requirements/worker.txt requirements/torch.txt requirements/
-RUN /opt/etude/bin/pip install --require-hashes --requirement requirements/worker.txt
+RUN /opt/etude/bin/pip install --no-deps --require-hashes --requirement requirements/worker.txt
 RUN /opt/etude/bin/pip install --requirement requirements/torch.txt
 COPY --from=wheel /wheels /wheels
 RUN /opt/etude/bin/pip install --no-deps /wheels/*.whl

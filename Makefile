@@ -73,7 +73,7 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/torch.txt
 	fi; \
 	exit 1
 	@echo "Installing the locked releases (a few minutes the first time)"
-	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL) --no-deps --require-hashes --requirement requirements/dev.txt
 	@echo "Installing $$(cat requirements/torch.txt)"
 	@$(INSTALL) --requirement requirements/torch.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
