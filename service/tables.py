@@ -89,6 +89,8 @@ studies = Table(
     Column("plan", Json, nullable=False),
     Column("findings", Json, nullable=False),
     Column("direction", String(10), nullable=False),
+    Column("stopped_by", String(20)),
+    Column("data_sha256", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
@@ -163,6 +165,19 @@ curves = Table(
     Column("epoch", Double, nullable=False),
     Column("rate", Double, nullable=False),
     Column("metrics", Json, nullable=False),
+    ForeignKeyConstraint(["study_id", "trial"], ["etude_trials.study_id", "etude_trials.number"], ondelete="CASCADE"),
+)
+
+artifacts = Table(
+    "etude_artifacts",
+    metadata,
+    Column("study_id", Key, primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(20), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["study_id", "trial"], ["etude_trials.study_id", "etude_trials.number"], ondelete="CASCADE"),
 )
 

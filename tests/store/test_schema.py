@@ -48,7 +48,8 @@ def test_our_tables_and_optunas_stand_side_by_side(store: Store) -> None:
     names = set(inspect(store.engine).get_table_names())
     assert {"studies", "trials", "alembic_version", "version_info"} <= names
     ours = {
-        f"etude_{name}" for name in ("leader", "studies", "trials", "attempts", "curves", "events", "workers", "tasks")
+        f"etude_{name}"
+        for name in ("artifacts", "attempts", "curves", "events", "leader", "studies", "tasks", "trials", "workers")
     }
     assert {name for name in names if name.startswith("etude_")} == ours | {"etude_alembic_version"}
 
