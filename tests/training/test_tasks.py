@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from search.errors import NotFound, Unsuitable
 from search.tasks import registry
 from search.tasks.builtin import INFOS
-from search.tasks.info import Option, TaskInfo
+from search.tasks.info import Option, TaskInfo, standard_options
 from search.training.loop import train
 from tests.training.toys import Line, Watcher, a_recipe, an_assignment, datasets
 
@@ -51,6 +51,43 @@ def test_an_option_says_what_is_wrong_with_a_value(option: Option, value: Any, r
 def test_an_objective_that_is_no_metric_of_the_task_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"must be one of its metrics \(val_f1\), not 'val_loss'"):
         TaskInfo(name="toy", metrics={"val_f1": "maximize"}, updates_per_epoch=1)
+
+
+STANDARD = standard_options(batch_size=32, train_examples=1200, classes=10)
+
+
+@pytest.mark.parametrize(
+    "fields, rule",
+    [
+        ({"batch_size": 32}, "task toy must say both train_examples and batch_size, or neither"),
+        ({"train_examples": 1200}, "task toy must say both train_examples and batch_size, or neither"),
+        (
+            {"batch_size": 32, "train_examples": 1200, "updates_per_epoch": 38},
+            "the updates of an epoch at the default options: 37, not 38",
+        ),
+        ({"options": STANDARD}, "option batch_size of task toy .* must say train_examples and batch_size"),
+    ],
+)
+def test_a_task_whose_epochs_cannot_be_counted_is_refused(fields: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValidationError, match=rule):
+        TaskInfo.model_validate({"name": "toy", "metrics": {"val_loss": "minimize"}, "updates_per_epoch": 37, **fields})
+
+
+@pytest.mark.parametrize(
+    "name, option, rule",
+    [
+        ("batch_size", Option(type="integer", default=32), "an integer of at least 1"),
+        ("train_examples", Option(type="number", default=32, low=1), "an integer of at least 1"),
+        ("label_noise", Option(type="number", default=0.0, low=0), "a number from 0 to 1"),
+        ("dtype", Option(type="string", default="float16", choices=("float16",)), "one of the strings float32, bfl"),
+        ("dtype", Option(type="string", default="float32"), "one of the strings float32, bfloat16"),
+    ],
+)
+def test_an_option_that_the_training_applies_has_one_meaning_for_every_task(
+    name: str, option: Option, rule: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"option {name} of task toy is one that the training applies.*{rule}"):
+        TaskInfo(name="toy", metrics={"val_loss": "minimize"}, updates_per_epoch=37, options={name: option})
 
 
 def test_an_unregistered_task_is_refused_with_the_names_there_are() -> None:
@@ -107,6 +144,39 @@ def test_a_class_that_is_no_task_is_refused(install: Install) -> None:
 def test_options_left_out_take_their_defaults() -> None:
     assert Line.info.complete({}) == {"slope": 2.0}
     assert Line.info.complete({"slope": 3}) == {"slope": 3}
+
+
+@pytest.mark.parametrize(
+    "options, updates",
+    [
+        ({}, 37),
+        ({"batch_size": 100}, 12),
+        ({"train_examples": 319}, 9),
+        ({"train_examples": 320, "batch_size": 320}, 1),
+        ({"train_examples": 31}, 0),
+    ],
+)
+def test_an_epoch_is_the_whole_batches_of_the_examples_that_the_options_leave(
+    options: dict[str, Any], updates: int
+) -> None:
+    info = TaskInfo(
+        name="toy",
+        metrics={"val_loss": "minimize"},
+        updates_per_epoch=37,
+        options=STANDARD,
+        train_examples=1200,
+        batch_size=32,
+    )
+    assert info.updates_in_epoch(info.complete(options)) == updates
+
+
+def test_a_task_that_does_not_count_its_examples_has_epochs_of_one_length() -> None:
+    assert Line.info.updates_in_epoch(Line.info.complete({"slope": 3})) == 10
+
+
+def test_only_classes_can_be_given_noisy_labels() -> None:
+    assert "label_noise" in STANDARD
+    assert "label_noise" not in standard_options(batch_size=32, train_examples=1200)
 
 
 @pytest.mark.parametrize("info", INFOS, ids=lambda info: str(info.name))
