@@ -43,6 +43,8 @@ def verdict(fence: Fence, action: Literal["continue", "prune", "cancel", "lost"]
     return Verdict(study=fence.study, trial=fence.trial, action=action, reason=reason)
 
 
-def receipt(fence: Fence, status: Literal["accepted", "lost"], reason: str = "") -> Receipt:
+def receipt(
+    fence: Fence, status: Literal["accepted", "lost"], reason: str = "", *, wants_weights: bool = False
+) -> Receipt:
     """Say whether a message about a trial was taken, and why not."""
-    return Receipt(study=fence.study, trial=fence.trial, status=status, reason=reason)
+    return Receipt(study=fence.study, trial=fence.trial, status=status, reason=reason, wants_weights=wants_weights)

@@ -17,13 +17,13 @@ from schedules import Recipe
 from search import endings, leases, lifecycle
 from search.answers import assignment, receipt, verdict
 from search.curve import absorb, check_points
+from search.keeping import why_not_kept
 from search.ledger import Changes, Ledger, begun, over
 from search.lifecycle import settle
 from search.protocol import (
     Assignment,
     Failed,
     Fence,
-    Outcome,
     Point,
     Receipt,
     Slot,
@@ -152,15 +152,15 @@ class Conductor:
         plan = self.study.plan
         if before.state is not TrialState.RUNNING:
             endings.refuse_another(before, plan, finish.outcome)
-            return receipt(finish.fence, "accepted", "this outcome was recorded before")
+            return self._taken(finish.fence, "this outcome was recorded before")
         check_points(before, plan, finish.points)
         trial, points = absorb(before, plan, finish.points)
         endings.check_outcome(trial, plan, finish.outcome)
         trial = replace(trial, train_seconds=trial.train_seconds + finish.train_seconds)
         self._ledger.write_points(trial, points)
-        self._end(before, endings.ended(trial, self.study, finish.outcome, now), finish.outcome, now)
+        self._end(before, endings.ended(trial, self.study, finish.outcome, now), finish, now)
         settle(self._ledger, now)
-        return receipt(finish.fence, "accepted")
+        return self._taken(finish.fence)
 
     def release(self, fence: Fence, now: datetime) -> Receipt:
         """Take an assignment back from a worker that gives it back; it does not count as an attempt."""
@@ -291,10 +291,16 @@ class Conductor:
         self._ledger.write_trial(after)
         self._ledger.write_attempt(over(trial, ending, now, message=why))
 
-    def _end(self, before: Trial, after: Trial, outcome: Outcome, now: datetime) -> None:
+    def _end(self, before: Trial, after: Trial, finish: TrialFinish, now: datetime) -> None:
         self._ledger.write_trial(after)
-        match outcome:
-            case Failed(message=message, log=log):
-                self._ledger.write_attempt(over(before, outcome.kind, now, message=message, log=log))
-            case _:
-                self._ledger.write_attempt(over(before, outcome.kind, now, message=after.reason))
+        match finish.outcome:
+            case Failed(kind=kind, message=message, log=log):
+                self._ledger.write_attempt(over(before, kind, now, message=message, log=log or finish.log))
+            case outcome:
+                self._ledger.write_attempt(over(before, outcome.kind, now, message=after.reason, log=finish.log))
+
+    def _taken(self, fence: Fence, reason: str = "") -> Receipt:
+        """Accept a finish, and ask for the weights where the study keeps them."""
+        best = self._ledger.best
+        why_not = why_not_kept(self.study, self.trials[fence.trial], None if best is None else best.number)
+        return receipt(fence, "accepted", reason, wants_weights=why_not is None)

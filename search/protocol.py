@@ -21,7 +21,7 @@ LARGEST_SUMMAND = 1e9
 """No attempt takes so many seconds or epochs; sums of values up to here stay finite, however many there are."""
 
 LONGEST_LOG = 64 * 1024
-"""Characters of traceback and log kept of a failed attempt."""
+"""Characters of the log kept of an attempt."""
 
 
 class Value(BaseModel):
@@ -229,12 +229,14 @@ class TrialFinish(Value):
 
     Attributes:
         train_seconds: seconds of device time that the attempt used.
+        log: tail of what the training printed and logged; a failure brings its own.
     """
 
     fence: Fence
     outcome: Outcome
     points: Annotated[tuple[Point, ...], Field(max_length=10_000)] = ()
     train_seconds: Annotated[float, Field(ge=0, le=LARGEST_SUMMAND, allow_inf_nan=False)] = 0.0
+    log: Annotated[str, Field(max_length=LONGEST_LOG)] = ""
 
 
 class FinishRequest(Value):
@@ -244,12 +246,17 @@ class FinishRequest(Value):
 
 
 class Receipt(Value):
-    """Whether the message about one trial was taken; a repeated finish is."""
+    """Whether the message about one trial was taken; a repeated finish is.
+
+    Attributes:
+        wants_weights: the study keeps the weights of this trial: they may now be sent, with the same fence.
+    """
 
     study: Name
     trial: NonNegativeInt
     status: Literal["accepted", "lost"]
     reason: str = ""
+    wants_weights: bool = False
 
 
 class FinishAnswer(Value):
@@ -275,7 +282,7 @@ class WorkService(Protocol):
 
     Raises:
         Unavailable: the service cannot answer now; send the same message again later.
-        Conflict: a finish contradicts the recorded outcome.
+        Conflict: a finish contradicts the recorded outcome, or the weights are not wanted any more.
     """
 
     def announce(self, announcement: Announcement) -> None: ...
@@ -287,3 +294,5 @@ class WorkService(Protocol):
     def finish(self, request: FinishRequest) -> FinishAnswer: ...
 
     def release(self, request: ReleaseRequest) -> ReleaseAnswer: ...
+
+    def keep_weights(self, fence: Fence, weights: bytes) -> None: ...

@@ -100,6 +100,16 @@ Acknowledged = Annotated[tuple[Annotated[str, AfterValidator(_can_be_acknowledge
 """Ids of rules whose warnings and notes a client has seen."""
 
 
+class Keep(Part):
+    """Which files of its trials a study keeps.
+
+    Attributes:
+        weights: those of the best trial, of every completed one, or none.
+    """
+
+    weights: Literal["best", "all", "none"] = "best"
+
+
 class StudyRequest(Part):
     """What a client posts. All but ``task`` have defaults."""
 
@@ -113,6 +123,7 @@ class StudyRequest(Part):
     sampler: SamplerChoice = SamplerChoice()
     pruner: PrunerChoice = PrunerChoice()
     budget: Budget = Budget()
+    keep: Keep = Keep()
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     stall_seconds: PositiveFinite = 600.0

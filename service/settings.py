@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         return URL.create("sqlite", database=path).render_as_string()
 
     @property
+    def artifacts_dir(self) -> Path:
+        """Where the files of trials are kept."""
+        return self.data_dir / "artifacts"
+
+    @property
     def local_url(self) -> str:
         """Where a process on this machine reaches the service."""
         host = "127.0.0.1" if self.host in ANY_ADDRESS else self.host

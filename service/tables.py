@@ -74,6 +74,7 @@ leader = Table(
     Column("owner", String(200), nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("database_id", String(32)),
 )
 
 studies = Table(

@@ -10,9 +10,10 @@ from service.store.errors import (
     WrongSchema,
 )
 from service.store.store import Store, open_store
-from service.store.values import Leadership, Page, StoredEvent, WorkerRecord
+from service.store.values import Artifact, Leadership, Page, StoredEvent, WorkerRecord
 
 __all__ = [
+    "Artifact",
     "DatabaseInUse",
     "DatabaseUnreachable",
     "DiskFull",

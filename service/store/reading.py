@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +15,9 @@ from search.study import Study, StudyState, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.store import rows
 from service.store.engine import reading, reading_one_moment
-from service.store.values import Page, StoredEvent, WorkerRecord, check_limit, cursor_after, read_cursor
-from service.tables import attempts, curves, events, studies, tasks, trials, workers
+from service.store.ranking import completed
+from service.store.values import Artifact, Page, StoredEvent, WorkerRecord, check_limit, cursor_after, read_cursor
+from service.tables import artifacts, attempts, curves, events, leader, studies, tasks, trials, workers
 
 _LIGHT = [column for column in trials.c if column.name not in {"distributions", "log"}]
 
@@ -154,11 +155,24 @@ class Reader:
         direction = self._all(select(studies.c.direction).where(studies.c.id == study_id))
         if not direction:
             return []
-        best_first = trials.c.value.asc() if direction[0]["direction"] == "minimize" else trials.c.value.desc()
-        query = select(*_LIGHT).where(
-            trials.c.study_id == study_id, trials.c.state == TrialState.COMPLETED.value, trials.c.value.is_not(None)
-        )
-        return [rows.to_trial(row) for row in self._all(query.order_by(best_first, trials.c.number).limit(limit))]
+        query = completed(*_LIGHT, study_id=study_id, direction=direction[0]["direction"])
+        return [rows.to_trial(row) for row in self._all(query.limit(limit))]
+
+    def weights(self, study_id: int, numbers: Iterable[int] | None = None) -> dict[int, Artifact]:
+        """The weights kept of a study's trials, by number; of these trials only, when they are given."""
+        query = select(artifacts).where(artifacts.c.study_id == study_id, artifacts.c.kind == "weights")
+        if numbers is not None:
+            query = query.where(artifacts.c.trial.in_(list(numbers)))
+        return {row["trial"]: rows.to_artifact(row) for row in self._all(query.order_by(artifacts.c.trial))}
+
+    def all_artifacts(self) -> list[tuple[int, Artifact]]:
+        """Every file that is kept, each with the id of its study."""
+        return [(row["study_id"], rows.to_artifact(row)) for row in self._all(select(artifacts))]
+
+    def database_id(self) -> str:
+        """What tells this database from every other one."""
+        (row,) = self._all(select(leader.c.database_id))
+        return str(row["database_id"])
 
     def events(self, study_id: int, after: int, limit: int = 500) -> list[StoredEvent]:
         """Events of a study with ids above ``after``, in order.

@@ -13,6 +13,7 @@ from schedules import Recipe
 from search.ledger import Attempt
 from search.protocol import Point
 from search.study import Lease, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
+from service.store.values import Artifact
 
 Row = dict[str, Any]
 
@@ -169,6 +170,29 @@ def to_attempt(row: RowMapping) -> Attempt:
         ending=row["ending"],
         message=row["message"],
         log=row["log"],
+    )
+
+
+def artifact_row(study_id: int, artifact: Artifact) -> Row:
+    return {
+        "study_id": study_id,
+        "trial": artifact.trial,
+        "kind": artifact.kind,
+        "attempt": artifact.attempt,
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "created_at": artifact.created_at,
+    }
+
+
+def to_artifact(row: RowMapping) -> Artifact:
+    return Artifact(
+        trial=row["trial"],
+        attempt=row["attempt"],
+        kind=row["kind"],
+        sha256=row["sha256"],
+        size_bytes=row["size_bytes"],
+        created_at=row["created_at"],
     )
 
 

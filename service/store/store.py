@@ -12,15 +12,15 @@ from sqlalchemy import Connection, Engine, delete, exc, insert, select, update
 
 from search.errors import NotFound
 from search.ledger import Changes
-from search.protocol import Announcement
+from search.protocol import Announcement, Fence
 from search.study import Plan, Study, StudyFinding, StudyRequest, StudyState
 from service.lockfile import HeldLock, LockHeld, hold
-from service.store import commit, leadership, mirror, rows, schema
+from service.store import commit, keeping, leadership, mirror, rows, schema
 from service.store.engine import connect, parse, writing
 from service.store.errors import DatabaseInUse, DatabaseUnreachable, NameTaken, Unstorable
 from service.store.reading import Reader
 from service.store.upsert import upsert
-from service.store.values import Leadership
+from service.store.values import Artifact, Leadership
 from service.tables import studies, tasks, workers
 
 _log = logging.getLogger(__name__)
@@ -60,6 +60,11 @@ class Store(Reader):
         self.generation = 0
         self._leadership: Leadership | None = None
         self._lock: HeldLock | None = None
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch in which this service leads; None while it does not."""
+        return None if self._leadership is None else self._leadership.epoch
 
     @property
     def url(self) -> str:
@@ -169,6 +174,37 @@ class Store(Reader):
             connection.execute(delete(studies).where(studies.c.id == study_id))
             mirror.remove_study(connection, optuna_id)
         self.generation += 1
+
+    def refuse_weights(self, fence: Fence) -> None:
+        """Refuse weights that their study does not keep, before they are sent.
+
+        Raises:
+            NotFound: there is no such study.
+            Conflict: the fence does not open the trial, or the study does not keep its weights.
+            Unavailable: the database failed, or this service does not lead.
+        """
+        with self._changing() as connection:
+            keeping.refuse_weights(connection, fence)
+
+    def keep_weights(
+        self, fence: Fence, artifact: Artifact, place: Callable[[int], None]
+    ) -> tuple[int, list[Artifact]]:
+        """Put weights in their place and record them; weights that are recorded already change nothing.
+
+        Args:
+            place: moves the file to its place among those of the study with this id. A file whose transaction fails
+                after that is left there without a row.
+
+        Returns:
+            The study's id, and the files that nothing refers to any more.
+
+        Raises:
+            NotFound: there is no such study.
+            Conflict: the fence does not open the trial, or the study does not keep its weights.
+            Unavailable: the database failed, or this service does not lead.
+        """
+        with self._changing() as connection:
+            return keeping.keep_weights(connection, fence, artifact, place)
 
     def announce(self, announcement: Announcement, now: datetime) -> None:
         """Record a worker and its tasks; the newest announcement of a name counts.

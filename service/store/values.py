@@ -54,6 +54,23 @@ class WorkerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file kept of a trial.
+
+    Attributes:
+        kind: what is in it: ``weights``.
+        attempt: the attempt that it is of.
+    """
+
+    trial: int
+    attempt: int
+    kind: str
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredEvent:
     """An event with its place in the order of all events.
 

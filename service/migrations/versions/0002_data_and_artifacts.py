@@ -5,6 +5,8 @@ Revision ID: 0002
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -17,6 +19,8 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("etude_leader", sa.Column("database_id", sa.String(length=32), nullable=True))
+    op.execute(sa.text("UPDATE etude_leader SET database_id = :id").bindparams(id=secrets.token_hex(16)))
     op.add_column("etude_studies", sa.Column("stopped_by", sa.String(length=20), nullable=True))
     op.add_column("etude_studies", sa.Column("data_sha256", sa.String(length=64), nullable=True))
     op.create_table(
@@ -42,3 +46,4 @@ def downgrade() -> None:
     op.drop_table("etude_artifacts")
     op.drop_column("etude_studies", "data_sha256")
     op.drop_column("etude_studies", "stopped_by")
+    op.drop_column("etude_leader", "database_id")
