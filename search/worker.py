@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from search.errors import Conflict, NotFound, Unavailable, Unsuitable
@@ -21,8 +21,8 @@ from search.protocol import (
     Fence,
     FinishRequest,
     Name,
-    Outcome,
     Point,
+    Receipt,
     ReleaseRequest,
     ReportRequest,
     TrialFinish,
@@ -36,6 +36,9 @@ from search.training.trainer import Ended
 
 DEVICE_BROKEN: Final = 70
 """Exit code of a process whose device failed: start a fresh one."""
+
+MOST_UPLOADS: Final = 5
+"""Tries at sending weights; then the trial stays without them, and the device is put to work again."""
 
 log = logging.getLogger(__name__)
 Request = TypeVar("Request")
@@ -173,13 +176,15 @@ class Worker:
         if reporter.lost is not None:
             log.warning("%s is dropped: %s", _name(fence), reporter.lost)
         elif reporter.refused is not None:
-            self._finish(fence, _refused(reporter.refused), ended.seconds, ())
-        elif ended.outcome is None:
-            self._release(fence)
+            self._finish(fence, replace(ended, outcome=_refused(reporter.refused)), ())
         else:
-            self._finish(fence, ended.outcome, ended.seconds, reporter.unsent())
+            self._finish(fence, ended, reporter.unsent())
 
-    def _finish(self, fence: Fence, outcome: Outcome, seconds: float, points: tuple[Point, ...]) -> None:
+    def _finish(self, fence: Fence, ended: Ended, points: tuple[Point, ...]) -> None:
+        outcome = ended.outcome
+        if outcome is None:
+            self._release(fence)
+            return
         if isinstance(outcome, Failed):
             log.error("%s failed (%s): %s", _name(fence), outcome.cause, outcome.message)
         while len(points) > LARGEST_REPORT:
@@ -187,17 +192,42 @@ class Worker:
             if self._insist(self._service.report, ReportRequest(reports=(report,)), fence) is None:
                 return
             points = points[LARGEST_REPORT:]
-        finish = TrialFinish(fence=fence, outcome=outcome, points=points, train_seconds=seconds)
+        said = "" if isinstance(outcome, Failed) else ended.log
+        finish = TrialFinish(fence=fence, outcome=outcome, points=points, train_seconds=ended.seconds, log=said)
         try:
             answer = self._insist(self._service.finish, FinishRequest(finishes=(finish,)), fence)
         except Unsuitable as error:
             if isinstance(outcome, Failed):
                 raise
             refused = _refused(f"the service refuses the outcome {outcome.kind!r}: {error}")
-            self._finish(fence, refused, seconds, ())
+            self._finish(fence, replace(ended, outcome=refused), ())
             return
-        if answer is not None and answer.receipts[0].status == "lost":
-            log.warning("%s was finished too late: %s", _name(fence), answer.receipts[0].reason)
+        if answer is not None:
+            self._heed(fence, answer.receipts[0], ended)
+
+    def _heed(self, fence: Fence, receipt: Receipt, ended: Ended) -> None:
+        if receipt.status == "lost":
+            log.warning("%s was finished too late: %s", _name(fence), receipt.reason)
+        elif receipt.wants_weights and ended.weights is not None:
+            self._send_weights(fence, ended.weights)
+
+    def _send_weights(self, fence: Fence, weights: Callable[[], bytes]) -> None:
+        """Send the weights of a trial that is over; it stays what it is, whether they arrive or not."""
+        backoff = self._pace.backoff()
+        try:
+            packed = weights()
+            for _ in range(MOST_UPLOADS):
+                try:
+                    self._service.keep_weights(fence, packed)
+                    return
+                except Unavailable as error:
+                    log.warning("the weights of %s wait for the service: %s", _name(fence), error)
+                    if self._stop.wait(backoff.fail()):
+                        break
+        except Exception:  # a model is a stranger's program, and may not be written as a file
+            log.exception("%s is kept without its weights", _name(fence))
+            return
+        log.error("%s is kept without its weights: the service does not take them", _name(fence))
 
     def _release(self, fence: Fence) -> None:
         self._insist(self._service.release, ReleaseRequest(fences=(fence,)), fence)

@@ -118,8 +118,11 @@ class Artifacts:
             size_bytes=upload.size_bytes,
             created_at=self._clock(),
         )
+
+        def place(study_id: int) -> None:
+            self._place(upload.path, self._path(study_id, artifact))
+
         with self._lock:
-            place = lambda study_id: self._place(upload.path, self._path(study_id, artifact))  # noqa: E731
             study_id, replaced = self._store.keep_weights(fence, artifact, place)
             for each in replaced:
                 _remove(self._path(study_id, each))

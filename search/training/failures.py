@@ -8,7 +8,8 @@ from typing import Final
 import torch
 
 from search.errors import NotFound, Unsuitable
-from search.protocol import LONGEST_LOG, Failed
+from search.logs import tail, visible
+from search.protocol import Failed
 
 _OF_THE_TASK: Final = "device-side assert"
 """Such as a label out of range: it would break every other device in turn."""
@@ -25,8 +26,12 @@ _OF_THE_DEVICE: Final = (
 )
 
 
-def failure(error: BaseException, task: str) -> Failed:
-    """The failure that an exception of a trial of this task stands for."""
+def failure(error: BaseException, task: str, said: str = "") -> Failed:
+    """The failure that an exception of a trial of this task stands for; its log ends with the traceback.
+
+    Args:
+        said: what the training printed and logged before.
+    """
     match error:
         case Unsuitable() | NotFound():
             cause, sentence = "configuration", str(error)
@@ -36,8 +41,9 @@ def failure(error: BaseException, task: str) -> Failed:
             cause, sentence = "device", f"the device failed under task {task}: {_one_line(error)}"
         case _:
             cause, sentence = "error", f"task {task} raised {type(error).__name__}: {_one_line(error)}"
-    log = "".join(traceback.format_exception(error))
-    return Failed.model_validate({"cause": cause, "message": sentence[:LONGEST_MESSAGE], "log": log[-LONGEST_LOG:]})
+    said = f"{said}\n" if said and not said.endswith("\n") else said
+    log = said + visible("".join(traceback.format_exception(error)))
+    return Failed.model_validate({"cause": cause, "message": visible(sentence)[:LONGEST_MESSAGE], "log": tail(log)})
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, Literal, Protocol, assert_never
 
 import torch
@@ -25,6 +26,13 @@ LOOK_UPDATES: Final = 256
 
 Stop = Literal["prune", "cancel", "drop"]
 
+Weights = Callable[[], dict[str, Tensor]]
+"""Copies the weights of a run that were judged, with the model's buffers, to the CPU."""
+
+
+def _not_kept(weights: Weights) -> None:
+    pass
+
 
 class Monitor(Protocol):
     """Who watches a run, and may end it.
@@ -39,12 +47,22 @@ class Monitor(Protocol):
         """Called after every evaluation."""
 
 
-def train(task: Task, assignment: Assignment, monitor: Monitor, datasets: Datasets) -> Outcome | None:
+def train(
+    task: Task,
+    assignment: Assignment,
+    monitor: Monitor,
+    datasets: Datasets,
+    *,
+    keep: Callable[[Weights], object] = _not_kept,
+) -> Outcome | None:
     """Train one trial on the data sets' device; None when the monitor said to drop it.
 
     Initial weights, order of data and everything that torch draws in between are pure functions of
     the assignment's seed; torch's own random state is left as it was found. A run is diverged when a
     training loss, or the loss of a whole evaluation, is not finite.
+
+    Args:
+        keep: told where the weights of a run are that reached its horizon.
 
     Raises:
         Unsuitable: the assignment does not fit the task.
@@ -53,7 +71,11 @@ def train(task: Task, assignment: Assignment, monitor: Monitor, datasets: Datase
     """
     device = datasets.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        return _Run(task, assignment, datasets).train(monitor)
+        run = _Run(task, assignment, datasets)
+        outcome = run.train(monitor)
+    if isinstance(outcome, Completed):
+        keep(run.weights)
+    return outcome
 
 
 class _Run:
@@ -93,6 +115,11 @@ class _Run:
                 if ended:
                     return outcome
         return Completed(test_metrics=finite(self._measure(horizon, self._data.test, "test")))
+
+    def weights(self) -> dict[str, Tensor]:
+        with self._judged.weights(self._assignment.horizon) as model:
+            # Copies, since weights that a model uses twice must not be one tensor in the file.
+            return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
 
     def _measure(self, done: int, split: Split, prefix: str) -> dict[str, float]:
         with self._judged.weights(done) as model:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
+from search.logs import listening
 from search.protocol import Assignment, Failed, Outcome
 from search.tasks import registry
 from search.tasks.base import Task
 from search.training.data import Datasets
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
-from search.training.loop import Monitor, train
+from search.training.loop import Monitor, Weights, train
+from search.training.weights import packed
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,15 @@ class Ended:
         outcome: None when the monitor said to drop it.
         seconds: wall-clock time of the training, the data's loading included.
         process_broken: the device failed, and this process must not be used again.
+        log: tail of what the training printed and logged; a failure's traceback is with the outcome.
+        weights: writes the weights of a run that reached its horizon as a file, while they are wanted.
     """
 
     outcome: Outcome | None
     seconds: float
     process_broken: bool = False
+    log: str = ""
+    weights: Callable[[], bytes] | None = None
 
 
 class Trainer:
@@ -42,22 +49,29 @@ class Trainer:
     def __call__(self, assignment: Assignment, monitor: Monitor) -> Ended:
         """Train a trial; whatever the task raises becomes a failure."""
         started = time.perf_counter()
-        try:
-            outcome = train(self._task(assignment.task), assignment, monitor, self._datasets)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
-            outcome, broken = self._explain(error, assignment), is_of_the_device(error)
-        else:
-            broken = False
-        return Ended(outcome, time.perf_counter() - started, broken)
+        kept: list[Weights] = []
+        broken = False
+        with listening() as said:
+            try:
+                task = self._task(assignment.task)
+                outcome = train(task, assignment, monitor, self._datasets, keep=kept.append)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
+                outcome, broken = self._explain(error, assignment, said.text()), is_of_the_device(error)
+        weights = partial(_pack, kept[0], assignment) if kept else None
+        return Ended(outcome, time.perf_counter() - started, broken, said.text(), weights)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:
             self._tasks[name] = self._load(name)
         return self._tasks[name]
 
-    def _explain(self, error: Exception | SystemExit, assignment: Assignment) -> Failed:
+    def _explain(self, error: Exception | SystemExit, assignment: Assignment, said: str) -> Failed:
         if is_out_of_memory(error):
             self._datasets.clear()
             if self._datasets.device.type == "cuda":
                 torch.cuda.empty_cache()
-        return failure(error, assignment.task)
+        return failure(error, assignment.task, said)
+
+
+def _pack(weights: Weights, assignment: Assignment) -> bytes:
+    return packed(weights(), assignment)

@@ -15,6 +15,7 @@ from search.protocol import (
     Announcement,
     ClaimAnswer,
     ClaimRequest,
+    Fence,
     FinishAnswer,
     FinishRequest,
     ReleaseAnswer,
@@ -33,6 +34,9 @@ CONSTANT = {"families": ["constant"], "ranges": {"warmup_fraction": {"low": 0, "
 """A space whose recipes fit a run of any length."""
 
 
+NOTHING = {"weights": "none"}
+
+
 class Office:
     """Speaks the work protocol for one study; its clock moves only when told to.
 
@@ -42,6 +46,7 @@ class Office:
 
     Attributes:
         said: the kind of each message that arrived, in order.
+        weights: what was sent to be kept, by trial; nothing is wanted unless the request says so.
         on_message: called with each kind before it is answered; may raise instead of the office.
         is_deaf: messages get lost on their way here.
         is_dumb: messages arrive, and their answers get lost.
@@ -52,6 +57,7 @@ class Office:
     def __init__(self, info: TaskInfo | None = LINE, *, lease_seconds: float = 60.0, **fields: Any) -> None:
         self.now: datetime = NOON
         self.said: list[str] = []
+        self.weights: dict[int, bytes] = {}
         self.heard = threading.Condition()
         self.on_message: Callable[[str], None] = lambda _: None
         self.is_deaf = False
@@ -63,7 +69,7 @@ class Office:
 
     def _open(self, info: TaskInfo) -> None:
         request = StudyRequest.model_validate(
-            {"name": "first", "task": info.name, "epochs": 3, "space": CONSTANT, **self._fields}
+            {"name": "first", "task": info.name, "epochs": 3, "space": CONSTANT, "keep": NOTHING, **self._fields}
         )
         study = Study(
             id=1,
@@ -121,6 +127,12 @@ class Office:
             return ReleaseAnswer(receipts=tuple(self.conductor.release(each, self.now) for each in request.fences))
 
         return self._answer("release", take)
+
+    def keep_weights(self, fence: Fence, weights: bytes) -> None:
+        def take() -> None:
+            self.weights[fence.trial] = weights
+
+        self._answer("weights", take)
 
     def _claim(self, request: ClaimRequest) -> ClaimAnswer:
         again = self.conductor.resend(request.worker, request.held, self.now)
