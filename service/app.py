@@ -16,10 +16,12 @@ from fastapi.routing import APIRoute
 
 from search.errors import SearchError
 from service import dashboard, errors, openapi
+from service.artifacts import Artifacts
 from service.auth import Door, Hardened
 from service.ensemble import Ensemble
 from service.events import CLAIMS_AT_ONCE, Bell
 from service.limits import BodyLimit
+from service.routes import artifacts as artifact_routes
 from service.routes import docs, presets, schedules, studies, system, trials, work
 from service.routes.parts import Opened
 from service.settings import Settings
@@ -52,7 +54,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         lifespan=lambda app: _lifespan(app, settings, clock),
     )
     errors.install(app)
-    for each in (studies, presets, trials, schedules, work, system, docs):
+    for each in (studies, presets, trials, artifact_routes, schedules, work, system, docs):
         app.include_router(each.router)
     app.router.routes.extend(dashboard.routes(_dashboard(app)))
     app.add_middleware(BodyLimit)
@@ -75,9 +77,11 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
         ensemble = Ensemble(store, clock, settings.lease_seconds, absence_seconds=absence)
         await asyncio.to_thread(ensemble.start)
         bell = Bell(asyncio.get_running_loop())
-        app.state.opened = Opened(store, ensemble, bell, CapacityLimiter(CLAIMS_AT_ONCE), clock)
+        artifacts = await asyncio.to_thread(Artifacts, settings.artifacts_dir, store, clock)
+        await asyncio.to_thread(artifacts.sweep)
+        app.state.opened = Opened(store, ensemble, bell, CapacityLimiter(CLAIMS_AT_ONCE), artifacts, clock)
         unsubscribe = ensemble.subscribe(bell.ring)
-        ticking = asyncio.create_task(_tick(ensemble))
+        ticking = asyncio.create_task(_tick(ensemble, artifacts))
         try:
             yield
         finally:
@@ -90,12 +94,12 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
         await asyncio.to_thread(store.close)
 
 
-async def _tick(ensemble: Ensemble) -> None:
+async def _tick(ensemble: Ensemble, artifacts: Artifacts) -> None:
     """Let time pass for leases, budgets and the leadership, until cancelled."""
     while True:
         await asyncio.sleep(TICK_SECONDS)
         # Shielded: a transaction under way must end before the database is closed.
-        await _finished(asyncio.create_task(asyncio.to_thread(_tick_once, ensemble)))
+        await _finished(asyncio.create_task(asyncio.to_thread(_tick_once, ensemble, artifacts)))
 
 
 async def _finished(task: asyncio.Task[None]) -> None:
@@ -106,9 +110,10 @@ async def _finished(task: asyncio.Task[None]) -> None:
         raise
 
 
-def _tick_once(ensemble: Ensemble) -> None:
+def _tick_once(ensemble: Ensemble, artifacts: Artifacts) -> None:
     try:
         ensemble.tick()
+        artifacts.sweep()
     except SearchError as error:
         logger.warning("time could not pass for the studies, and is tried again: %s", error)
     except Exception:  # a clock that stops at one defect would never end a lease again

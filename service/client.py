@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,21 +15,11 @@ from pydantic import BaseModel
 from schedules import AnySchedule, Recipe
 from schedules.export import Target
 from search.errors import Unavailable
-from search.protocol import (
-    Announcement,
-    ClaimAnswer,
-    ClaimRequest,
-    FinishAnswer,
-    FinishRequest,
-    ReleaseAnswer,
-    ReleaseRequest,
-    ReportAnswer,
-    ReportRequest,
-)
 from search.study import Pruning, StudyRequest, StudyState, TrialState
 from search.tasks.info import TaskInfo
 from service.connection import READ_SECONDS, Connection, Params
 from service.schemas import (
+    AttemptOut,
     BestOut,
     CheckBody,
     CheckOut,
@@ -48,8 +39,10 @@ from service.schemas import (
     StudyPatch,
     TrialDetailOut,
     TrialOut,
+    WeightsOut,
     WorkerOut,
 )
+from service.work import HttpWork
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -145,6 +138,32 @@ class Client:
     def curve(self, study: str, number: int, *, attempt: int | None = None) -> CurveOut:
         params = self._params(attempt=attempt)
         return self._connection.ask("GET", f"{_study(study)}/trials/{number}/curve", CurveOut, params=params)
+
+    def attempts(self, study: str, number: int) -> Iterator[AttemptOut]:
+        """Every attempt at a trial, the first first."""
+        return self._pages(f"{_study(study)}/trials/{number}/attempts", PageOut[AttemptOut], None)
+
+    def log(self, study: str, number: int, attempt: int) -> str:
+        """The end of what an attempt printed and logged."""
+        path = f"{_study(study)}/trials/{number}/attempts/{attempt}/log"
+        return self._connection.send("GET", path, params=self._params(), accept="*/*").text
+
+    def download_weights(self, study: str, number: int, file: BinaryIO) -> WeightsOut:
+        """Write a trial's weights, a safetensors file, and check that they came whole.
+
+        Raises:
+            Unavailable: they did not.
+        """
+        path, digest, size = f"{_study(study)}/trials/{number}/weights", hashlib.sha256(), 0
+        with self._connection.stream(
+            path, headers={"Accept": "*/*"}, params=self._params(), quiet_seconds=READ_SECONDS
+        ) as answer:
+            for chunk in answer.iter_bytes():
+                digest.update(chunk)
+                size += file.write(chunk)
+            if answer.headers.get("ETag") != f'"{digest.hexdigest()}"':
+                raise Unavailable(f"the weights of trial {number} of study {study} came damaged: ask for them again")
+        return WeightsOut(sha256=digest.hexdigest(), size_bytes=size)
 
     def enqueue_trial(self, study: str, recipe: Recipe) -> TrialOut:
         return self._ask("POST", f"{_study(study)}/trials", TrialOut, body=EnqueueBody(recipe=recipe))
@@ -266,34 +285,6 @@ class Client:
 
     def _params(self, **more: str | float | None) -> Params:
         return {"project": self.project, **more}
-
-
-class HttpWork:
-    """The work protocol over HTTP; a ``WorkService``.
-
-    Raises:
-        Unavailable: the service cannot be reached or cannot answer now; send the same message again later.
-        Conflict: a finish contradicts the recorded outcome.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def announce(self, announcement: Announcement) -> None:
-        self._connection.send("POST", "/v1/work/announce", body=announcement)
-
-    def claim(self, request: ClaimRequest) -> ClaimAnswer:
-        seconds = READ_SECONDS + request.wait_seconds
-        return self._connection.ask("POST", "/v1/work/claim", ClaimAnswer, body=request, read_seconds=seconds)
-
-    def report(self, request: ReportRequest) -> ReportAnswer:
-        return self._connection.ask("POST", "/v1/work/report", ReportAnswer, body=request)
-
-    def finish(self, request: FinishRequest) -> FinishAnswer:
-        return self._connection.ask("POST", "/v1/work/finish", FinishAnswer, body=request)
-
-    def release(self, request: ReleaseRequest) -> ReleaseAnswer:
-        return self._connection.ask("POST", "/v1/work/release", ReleaseAnswer, body=request)
 
 
 def _study(name: str) -> str:

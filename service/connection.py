@@ -161,23 +161,19 @@ class Connection:
         method: str,
         path: str,
         *,
-        body: BaseModel | None = None,
+        body: BaseModel | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         params: Params | None = None,
         accept: str = "application/json",
         read_seconds: float = READ_SECONDS,
     ) -> httpx.Response:
         """Send a request; the answer as it came, if it is a success."""
-        headers = {"Accept": accept}
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = body.model_dump_json()
         with self._reaching():
             response = self._http.request(
                 method,
                 path,
-                content=content,
-                headers=headers,
+                content=body.model_dump_json() if isinstance(body, BaseModel) else body,
+                headers={"Accept": accept, **_content_type(body), **(headers or {})},
                 params=_given(params),
                 timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             )
@@ -205,6 +201,16 @@ class Connection:
         except (httpx.TransportError, ssl.SSLError) as error:
             reason = str(error) or type(error).__name__
             raise Unavailable(f"the service at {self.url} cannot be reached: {reason}") from error
+
+
+def _content_type(body: BaseModel | bytes | None) -> dict[str, str]:
+    match body:
+        case None:
+            return {}
+        case bytes():
+            return {"Content-Type": "application/octet-stream"}
+        case _:
+            return {"Content-Type": "application/json"}
 
 
 def raise_for_problem(response: httpx.Response) -> None:

@@ -243,7 +243,7 @@ class Ensemble:
         with self._turns.turn() as now:
             return self._turns.find(project, name).enqueue(recipe, now)
 
-    def delete_study(self, project: str, name: str) -> None:
+    def delete_study(self, project: str, name: str) -> Study:
         """Delete a study that is over, with all its trials; a worker that still trains one of them loses it.
 
         Raises:
@@ -256,6 +256,7 @@ class Ensemble:
             self._turns.doubt(project, name)
             self._store.delete_study(study.id)
             self._turns.forget(study)
+        return study
 
     def _change(self, project: str, name: str, order: Callable[[Conductor, datetime], None]) -> Study:
         with self._turns.turn() as now:

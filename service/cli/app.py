@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from search.errors import SearchError
-from service.cli import demo, export, preview, serve, studies, worker
+from service.cli import artifacts, demo, export, preview, serve, studies, worker
 from service.cli.console import err
 from service.cli.exits import EPILOG, Exit, Stop, exit_of
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 COMMANDS = (
     (serve.serve, worker.worker, demo.demo),
     (studies.submit, studies.studies, studies.show, studies.watch, studies.best, export.export),
+    (artifacts.weights, artifacts.logs),
     (studies.pause, studies.resume, studies.cancel, studies.tasks, preview.preview, preview.gallery),
 )
 for each in (command for group in COMMANDS for command in group):

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 
 from search.protocol import Name
 from search.study import Study
+from service.artifacts import Artifacts
 from service.ensemble import Ensemble
 from service.events import Bell
 from service.store import Store
@@ -45,6 +46,7 @@ class Opened:
     ensemble: Ensemble
     bell: Bell
     claim_turns: CapacityLimiter
+    artifacts: Artifacts
     clock: Callable[[], datetime]
 
 

@@ -82,8 +82,9 @@ def change_study(patch: StudyPatch, service: Service, name: StudyName, project: 
 
 @router.delete("/{name}", status_code=204, responses=NOT_FOUND | CONFLICT)
 def delete_study(name: StudyName, service: Service, project: Project = "default") -> None:
-    """Delete a study with all its trials. There is no way back."""
-    service.ensemble.delete_study(project, name)
+    """Delete a study with all its trials and files. There is no way back."""
+    deleted = service.ensemble.delete_study(project, name)
+    service.artifacts.forget_study(deleted.id)
 
 
 @router.post("/{name}/pause", responses=NOT_FOUND | CONFLICT)
@@ -135,5 +136,9 @@ def _amended(parts: Mapping[str, JsonValue], budget: Budget) -> Budget:
 def _detail(service: Opened, study: Study) -> StudyDetailOut:
     best = service.store.leaderboard(study.id, limit=1)
     return schemas.study_detail(
-        study, counts=service.store.counts(study.id), best=best[0] if best else None, now=service.clock()
+        study,
+        counts=service.store.counts(study.id),
+        best=best[0] if best else None,
+        weights=service.store.weights(study.id, [trial.number for trial in best]),
+        now=service.clock(),
     )

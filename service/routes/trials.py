@@ -41,8 +41,9 @@ def list_trials(
 ) -> PageOut[TrialOut]:
     """List the study's trials by rising number."""
     page = service.store.trials(study.id, state=state, cursor=cursor, limit=limit)
+    weights = service.store.weights(study.id, [trial.number for trial in page.items])
     return PageOut[TrialOut].model_construct(
-        items=[schemas.trial_out(study, trial) for trial in page.items], next_cursor=page.next_cursor
+        items=[schemas.trial_out(study, trial, weights) for trial in page.items], next_cursor=page.next_cursor
     )
 
 
@@ -60,14 +61,15 @@ def enqueue_trial(
     trial = service.ensemble.enqueue_trial(project, name, body.recipe)
     suffix = "" if project == "default" else f"?project={project}"
     response.headers["Location"] = f"/v1/studies/{name}/trials/{trial.number}{suffix}"
-    return schemas.trial_out(study, trial)
+    return schemas.trial_out(study, trial, weights={})
 
 
 @router.get("/trials/{number}", tags=["trials"])
 def get_trial(study: NamedStudy, number: TrialNumber, service: Service) -> TrialDetailOut:
     """Show a trial with its parameters, its attempts and, when it failed, the whole traceback."""
     trial = service.store.trial(study.id, number)
-    return schemas.trial_detail(study, trial, list(service.store.attempts(study.id, number)))
+    weights = service.store.weights(study.id, [number])
+    return schemas.trial_detail(study, trial, service.store.attempts(study.id, number), weights)
 
 
 @router.get("/trials/{number}/curve", tags=["trials"])
@@ -93,7 +95,8 @@ def get_curve(
 @router.get("/leaderboard", tags=["answers"])
 def get_leaderboard(study: NamedStudy, service: Service, limit: Limit = 20) -> LeaderboardOut:
     """The completed trials, best value first."""
-    return schemas.leaderboard_out(study, list(service.store.leaderboard(study.id, limit=limit)))
+    best = service.store.leaderboard(study.id, limit=limit)
+    return schemas.leaderboard_out(study, best, service.store.weights(study.id, [trial.number for trial in best]))
 
 
 @router.get(
@@ -111,7 +114,8 @@ def get_best(
     best, value = _best(study, service)
     if to == "torch":
         return PlainTextResponse(torch_snippet(best.recipe, study.plan.horizon), media_type="text/x-python")
-    return JSONResponse(schemas.best_out(study, best, value).model_dump(mode="json"))
+    weights = service.store.weights(study.id, [best.number])
+    return JSONResponse(schemas.best_out(study, best, value, weights).model_dump(mode="json"))
 
 
 @router.get(

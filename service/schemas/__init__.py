@@ -45,10 +45,13 @@ from service.schemas.trials import (
     RankedTrialOut,
     TrialDetailOut,
     TrialOut,
+    WeightsOut,
+    attempt_out,
     best_out,
     leaderboard_out,
     trial_detail,
     trial_out,
+    weights_out,
 )
 
 __all__ = [
@@ -85,7 +88,9 @@ __all__ = [
     "StudyPatch",
     "TrialDetailOut",
     "TrialOut",
+    "WeightsOut",
     "WorkerOut",
+    "attempt_out",
     "best_out",
     "check_out",
     "finding_out",
@@ -95,4 +100,5 @@ __all__ = [
     "study_out",
     "trial_detail",
     "trial_out",
+    "weights_out",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from search.study import Acknowledged, Plan, Study, StudyFinding, StudyRequest, 
 from service.schemas.base import Body, Out
 from service.schemas.schedules import FindingOut
 from service.schemas.trials import TrialOut, trial_out
+from service.store.values import Artifact
 
 Labels = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str, Field(max_length=200)]],
@@ -127,14 +129,21 @@ def study_out(study: Study) -> StudyOut:
     return StudyOut.model_construct(**_study_fields(study))
 
 
-def study_detail(study: Study, *, counts: dict[TrialState, int], best: Trial | None, now: datetime) -> StudyDetailOut:
+def study_detail(
+    study: Study,
+    *,
+    counts: dict[TrialState, int],
+    best: Trial | None,
+    weights: Mapping[int, Artifact],
+    now: datetime,
+) -> StudyDetailOut:
     """A study with its progress."""
     return StudyDetailOut.model_construct(
         **_study_fields(study),
         findings=[_finding_out(finding, study.request) for finding in study.findings],
         counts={state: counts.get(state, 0) for state in TrialState},
         progress=_progress(study, counts, now),
-        best=None if best is None else trial_out(study, best),
+        best=None if best is None else trial_out(study, best, weights),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +13,18 @@ from search.ledger import Attempt
 from search.protocol import Point
 from search.study import Direction, Study, Trial, TrialState
 from service.schemas.base import Body, Out
+from service.store.values import Artifact
+
+
+class WeightsOut(Out):
+    """The weights that are kept of a trial, in a safetensors file.
+
+    Attributes:
+        sha256: of the whole file.
+    """
+
+    sha256: str
+    size_bytes: int
 
 
 class TrialOut(Out):
@@ -29,6 +42,7 @@ class TrialOut(Out):
         worker: who trains it now.
         reason: how it ended, in one sentence.
         train_seconds: device time of all attempts.
+        weights: what can be downloaded at ``…/weights``; ``null`` where nothing is kept.
     """
 
     study: str
@@ -52,17 +66,17 @@ class TrialOut(Out):
     reason: str
     cause: str | None
     train_seconds: float
+    weights: WeightsOut | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
 
 class AttemptOut(Out):
-    """One try of a worker at a trial.
+    """One try of a worker at a trial; what it printed and logged is at ``…/attempts/{attempt}/log``.
 
     Attributes:
         ending: ``null`` while it runs; then how it ended, ``lost`` and ``released`` included.
-        log: traceback and tail of the log of a failed attempt.
     """
 
     attempt: int
@@ -71,7 +85,6 @@ class AttemptOut(Out):
     ended_at: datetime | None
     ending: str | None
     message: str
-    log: str
 
 
 class TrialDetailOut(TrialOut):
@@ -79,7 +92,7 @@ class TrialDetailOut(TrialOut):
 
     Attributes:
         parameters: what the sampler drew, by Optuna's names.
-        log: traceback and tail of the log, when it failed.
+        log: tail of the log and traceback, when it failed.
     """
 
     parameters: dict[str, JsonValue]
@@ -133,32 +146,34 @@ class EnqueueBody(Body):
     recipe: Recipe
 
 
-def trial_out(study: Study, trial: Trial) -> TrialOut:
+def trial_out(study: Study, trial: Trial, weights: Mapping[int, Artifact]) -> TrialOut:
     """A trial for a list."""
-    return TrialOut.model_construct(**_trial_fields(study, trial))
+    return TrialOut.model_construct(**_trial_fields(study, trial, weights))
 
 
-def trial_detail(study: Study, trial: Trial, attempts: list[Attempt]) -> TrialDetailOut:
+def trial_detail(
+    study: Study, trial: Trial, attempts: list[Attempt], weights: Mapping[int, Artifact]
+) -> TrialDetailOut:
     """A trial with everything known about it."""
     return TrialDetailOut.model_construct(
-        **_trial_fields(study, trial),
+        **_trial_fields(study, trial, weights),
         parameters=dict(trial.parameters),
         log=trial.log,
-        attempts=[_attempt(attempt) for attempt in attempts],
+        attempts=[attempt_out(attempt) for attempt in attempts],
     )
 
 
-def leaderboard_out(study: Study, trials: list[Trial]) -> LeaderboardOut:
+def leaderboard_out(study: Study, trials: list[Trial], weights: Mapping[int, Artifact]) -> LeaderboardOut:
     """The completed trials with their places."""
     ranked = [
-        RankedTrialOut.model_construct(**_trial_fields(study, trial), rank=rank)
+        RankedTrialOut.model_construct(**_trial_fields(study, trial, weights), rank=rank)
         for rank, trial in enumerate(trials, start=1)
     ]
     plan = study.plan
     return LeaderboardOut(study=study.name, metric=plan.metric, direction=plan.direction, items=ranked)
 
 
-def best_out(study: Study, trial: Trial, value: float) -> BestOut:
+def best_out(study: Study, trial: Trial, value: float, weights: Mapping[int, Artifact]) -> BestOut:
     """The best recipe with what it takes to train with it."""
     return BestOut(
         study=study.name,
@@ -170,11 +185,17 @@ def best_out(study: Study, trial: Trial, value: float) -> BestOut:
         digest=trial.recipe.digest,
         horizon=study.plan.horizon,
         updates_per_epoch=study.plan.updates_per_epoch,
-        trial=trial_out(study, trial),
+        trial=trial_out(study, trial, weights),
     )
 
 
-def _trial_fields(study: Study, trial: Trial) -> dict[str, Any]:
+def weights_out(artifact: Artifact) -> WeightsOut:
+    """The weights that are kept of a trial."""
+    return WeightsOut(sha256=artifact.sha256, size_bytes=artifact.size_bytes)
+
+
+def _trial_fields(study: Study, trial: Trial, weights: Mapping[int, Artifact]) -> dict[str, Any]:
+    kept = weights.get(trial.number)
     return {
         "study": study.name,
         "number": trial.number,
@@ -197,13 +218,15 @@ def _trial_fields(study: Study, trial: Trial) -> dict[str, Any]:
         "reason": trial.reason,
         "cause": trial.cause,
         "train_seconds": trial.train_seconds,
+        "weights": None if kept is None else weights_out(kept),
         "created_at": trial.created_at,
         "started_at": trial.started_at,
         "finished_at": trial.finished_at,
     }
 
 
-def _attempt(attempt: Attempt) -> AttemptOut:
+def attempt_out(attempt: Attempt) -> AttemptOut:
+    """One try at a trial, without its log."""
     return AttemptOut(
         attempt=attempt.attempt,
         worker=attempt.worker,
@@ -211,5 +234,4 @@ def _attempt(attempt: Attempt) -> AttemptOut:
         ended_at=attempt.ended_at,
         ending=attempt.ending,
         message=attempt.message,
-        log=attempt.log,
     )

@@ -20,6 +20,7 @@ from service.store.values import Artifact, Page, StoredEvent, WorkerRecord, chec
 from service.tables import artifacts, attempts, curves, events, leader, studies, tasks, trials, workers
 
 _LIGHT = [column for column in trials.c if column.name not in {"distributions", "log"}]
+_SHORT = [column for column in attempts.c if column.name != "log"]
 
 
 class Reader:
@@ -125,9 +126,21 @@ class Reader:
         return rows.to_trial(found[0])
 
     def attempts(self, study_id: int, number: int) -> list[Attempt]:
-        """The attempts at a trial, the first first."""
-        query = select(attempts).where(attempts.c.study_id == study_id, attempts.c.trial == number)
+        """The attempts at a trial, the first first, without their logs."""
+        query = select(*_SHORT).where(attempts.c.study_id == study_id, attempts.c.trial == number)
         return [rows.to_attempt(row) for row in self._all(query.order_by(attempts.c.attempt))]
+
+    def attempt(self, study_id: int, number: int, attempt: int) -> Attempt:
+        """One attempt at a trial, whole.
+
+        Raises:
+            NotFound: there was no such attempt.
+        """
+        query = select(attempts).where(attempts.c.study_id == study_id, attempts.c.trial == number)
+        found = self._all(query.where(attempts.c.attempt == attempt))
+        if not found:
+            raise NotFound(f"there is no attempt {attempt} at trial {number}")
+        return rows.to_attempt(found[0])
 
     def curve(self, study_id: int, number: int, attempt: int | None = None) -> list[Point]:
         """Every point of one attempt, by default the newest that has points."""

@@ -161,6 +161,7 @@ def attempt_row(study_id: int, attempt: Attempt) -> Row:
 
 
 def to_attempt(row: RowMapping) -> Attempt:
+    """An attempt; without its log when the query left it out."""
     return Attempt(
         trial=row["trial"],
         attempt=row["attempt"],
@@ -169,7 +170,7 @@ def to_attempt(row: RowMapping) -> Attempt:
         ended_at=row["ended_at"],
         ending=row["ending"],
         message=row["message"],
-        log=row["log"],
+        log=row.get("log", ""),
     )
 
 

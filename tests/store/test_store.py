@@ -164,7 +164,7 @@ def test_a_log_that_no_database_could_hold_is_kept_with_signs_in_its_place(store
     failed = a_trial(0, TrialState.FAILED, log="before\0after \ud800 end", reason="it raised \0")
     commit_trials(store, study, failed, attempts=(an_attempt(0, log="\0", message="\0"),))
     assert store.trial(study.id, 0).log == "before␀after ? end"
-    assert store.attempts(study.id, 0)[0].log == "␀"
+    assert store.attempt(study.id, 0, 1).log == "␀"
 
 
 def test_an_attempt_is_updated_when_it_ends(store: Store) -> None:
