@@ -294,10 +294,11 @@ class Conductor:
     def _end(self, before: Trial, after: Trial, finish: TrialFinish, now: datetime) -> None:
         self._ledger.write_trial(after)
         match finish.outcome:
-            case Failed(kind=kind, message=message, log=log):
-                self._ledger.write_attempt(over(before, kind, now, message=message, log=log or finish.log))
-            case outcome:
-                self._ledger.write_attempt(over(before, outcome.kind, now, message=after.reason, log=finish.log))
+            case Failed(message=message, log=log):
+                pass
+            case _:
+                message, log = after.reason, finish.log
+        self._ledger.write_attempt(over(before, finish.outcome.kind, now, message=message, log=log))
 
     def _taken(self, fence: Fence, reason: str = "") -> Receipt:
         """Accept a finish, and ask for the weights where the study keeps them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -42,16 +41,15 @@ def weights(
 
 def _download(service: Client, study: str, number: int, file: Path) -> int:
     """Write beside the file first: one that breaks off must not stand under its name."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+        with beside.open("wb") as opened:
+            size = service.download_weights(study, number, opened).size_bytes
+        beside.replace(file)
     except OSError as error:
         raise Stop(Exit.FAILED, f"{file} cannot be written: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            size = service.download_weights(study, number, opened).size_bytes
-        Path(beside).replace(file)
     finally:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     return size
 
 

@@ -7,6 +7,7 @@ way when a process is killed.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,6 +41,7 @@ class Gated:
     def model(self, options: dict[str, Any]) -> nn.Module:
         if options["raises"]:
             raise LookupError("the model was left at home")
+        sys.stdout.write("building a line\n")
         self.batches = 0
         return nn.Linear(1, 1)
 
