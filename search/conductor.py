@@ -71,6 +71,11 @@ class Conductor:
         return self._ledger.trials
 
     @property
+    def running(self) -> list[Trial]:
+        """The trials that workers hold, by rising number."""
+        return self._ledger.in_state(TrialState.RUNNING)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can happen to the study any more, short of a larger budget."""
         return self.study.state.is_final and not self._ledger.has_live_trials
@@ -108,7 +113,7 @@ class Conductor:
         slots = {(slot.project, slot.study, slot.trial, slot.attempt) for slot in held}
         lost = [
             trial
-            for trial in self._ledger.in_state(TrialState.RUNNING)
+            for trial in self.running
             if trial.lease is not None
             and trial.lease.worker == worker
             and (self.study.project, self.study.name, trial.number, trial.attempt) not in slots
@@ -173,7 +178,7 @@ class Conductor:
 
     def expire(self, now: datetime) -> None:
         """Take back what silent and stalled workers hold, and stop when the time is used up."""
-        for trial in self._ledger.in_state(TrialState.RUNNING):
+        for trial in self.running:
             why = leases.why_over(trial, self.study.request.stall_seconds, now)
             if why is not None:
                 self._take_back(trial, "lost", why, now)
@@ -181,7 +186,7 @@ class Conductor:
 
     def extend(self, now: datetime) -> None:
         """Give each lease a full term: the service was away, and could not hear its workers."""
-        for trial in self._ledger.in_state(TrialState.RUNNING):
+        for trial in self.running:
             self._ledger.write_trial(leases.extend(trial, self._lease_seconds, now))
 
     def pause(self, now: datetime) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from search import machine
 from search.devices import DeviceSlot, choose, detect_devices, parse_slot
 from search.errors import SearchError, Unsuitable
 from search.protocol import Announcement, Device, Name, WorkService
@@ -87,11 +88,19 @@ def _place(slot: DeviceSlot) -> torch.device:
 
 def _describe(slot: DeviceSlot, place: torch.device) -> Device:
     if slot.kind == "cpu":
-        return Device(kind="cpu", index=slot.index, name=platform.processor()[:200] or platform.machine())
+        name = machine.processor_name() or platform.machine()
+        return Device(kind="cpu", index=slot.index, name=name, memory_bytes=machine.memory_bytes())
     import torch  # noqa: PLC0415
 
     properties = torch.cuda.get_device_properties(place)
-    return Device(kind="cuda", index=slot.index, name=properties.name[:200], memory_bytes=properties.total_memory)
+    return Device(
+        kind="cuda",
+        index=slot.index,
+        uuid=str(properties.uuid),
+        name=properties.name[: machine.LONGEST_NAME],
+        memory_bytes=properties.total_memory,
+        driver=machine.cuda_driver(),
+    )
 
 
 def _versions() -> dict[str, str]:

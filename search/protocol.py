@@ -77,18 +77,32 @@ class Assignment(Value):
     checkpoint: str | None = None
 
 
-class Device(Value):
-    """What a worker trains on."""
+DeviceKind = Literal["cpu", "cuda", "other"]
 
-    kind: Literal["cpu", "cuda", "other"] = "other"
+
+class Device(Value):
+    """What a worker trains on.
+
+    Attributes:
+        index: number of the device among those of its kind on its host.
+        uuid: of the device itself, where it has one: two workers that each count from 0 may mean different devices.
+        memory_bytes: its own memory; a core's is the machine's.
+    """
+
+    kind: DeviceKind = "other"
     index: NonNegativeInt = 0
+    uuid: Annotated[str, Field(max_length=100)] | None = None
     name: Annotated[str, Field(max_length=200)] = ""
     memory_bytes: NonNegativeInt | None = None
     driver: Annotated[str, Field(max_length=100)] | None = None
 
 
 class Announcement(Value):
-    """A worker presents itself and the tasks it can run, once, when it starts."""
+    """A worker presents itself and the tasks it can run, once, when it starts.
+
+    A program that never does is given work all the same, but of no study that names ``devices``; and nobody counts
+    how many trials train on a device that is not known.
+    """
 
     worker: WorkerId
     host: Annotated[str, Field(max_length=253)] = ""

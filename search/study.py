@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from schedules import RULES, Finding, Recipe
 from search.protocol import Name
 from search.space import Space
+from search.suiting import DeviceChoice
 
 Direction = Literal["minimize", "maximize"]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -111,7 +112,11 @@ class Keep(Part):
 
 
 class StudyRequest(Part):
-    """What a client posts. All but ``task`` have defaults."""
+    """What a client posts. All but ``task`` have defaults.
+
+    Attributes:
+        trials_per_device: so many trials of this study train on one device at once, at most.
+    """
 
     name: Name | None = None
     task: Annotated[str, Field(min_length=1, max_length=63)]
@@ -124,6 +129,8 @@ class StudyRequest(Part):
     pruner: PrunerChoice = PrunerChoice()
     budget: Budget = Budget()
     keep: Keep = Keep()
+    devices: DeviceChoice = DeviceChoice()
+    trials_per_device: Annotated[int, Field(ge=1, le=10_000)] | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     stall_seconds: PositiveFinite = 600.0

@@ -78,12 +78,14 @@ class StudyDetailOut(StudyOut):
         findings: the warnings and notes that the study was accepted with.
         counts: trials per state; a state without trials is 0.
         best: the completed trial with the best value.
+        waiting_for: the worker that it lacks, while no worker heard of lately may train it.
     """
 
     findings: list[StudyFindingOut]
     counts: dict[TrialState, int]
     progress: ProgressOut
     best: TrialOut | None
+    waiting_for: str | None
 
 
 class StudyPatch(Body):
@@ -135,6 +137,7 @@ def study_detail(
     counts: dict[TrialState, int],
     best: Trial | None,
     weights: Mapping[int, Artifact],
+    waiting_for: str | None,
     now: datetime,
 ) -> StudyDetailOut:
     """A study with its progress."""
@@ -144,6 +147,7 @@ def study_detail(
         counts={state: counts.get(state, 0) for state in TrialState},
         progress=_progress(study, counts, now),
         best=None if best is None else trial_out(study, best, weights),
+        waiting_for=waiting_for,
     )
 
 
