@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search.protocol import Device, DeviceKind
 
 GIB = 1 << 30
+
+
+def _some(kinds: tuple[DeviceKind, ...]) -> tuple[DeviceKind, ...]:
+    if not kinds:
+        raise ValueError("a study is trained on at least one kind of device, got none")
+    return kinds
 
 
 class DeviceChoice(BaseModel):
@@ -24,7 +30,7 @@ class DeviceChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kinds: Annotated[tuple[DeviceKind, ...], Field(min_length=1, max_length=3)] | None = None
+    kinds: Annotated[tuple[DeviceKind, ...], AfterValidator(_some)] | None = None
     memory_bytes_at_least: Annotated[int, Field(ge=1, lt=2**63)] | None = None
 
     @property

@@ -121,12 +121,14 @@ def waiting_for(study: Study, workers: Sequence[WorkerRecord]) -> str | None:
     ]
     if any(devices.suits(device) for device in able):
         return None
-    work = f"a worker that can train {task}" + ("" if devices.allows_all else f" on {devices}")
+    lacked = f"a worker that can train {task}" + ("" if devices.allows_all else f" on {devices}")
+    if not workers:
+        return f"{lacked}; none at all has been heard of lately"
     if not able:
-        return f"{work}; of those heard of lately, {len(workers)} in all, none can train this task"
+        return f"{lacked}; those heard of lately do not have this task"
     told = sorted({_in_words(device) for device in able})
     more = "" if len(told) <= MOST_DEVICES_TOLD else f" and {len(told) - MOST_DEVICES_TOLD} more"
-    return f"{work}; those heard of lately have {', '.join(told[:MOST_DEVICES_TOLD])}{more}"
+    return f"{lacked}; those heard of lately have {', '.join(told[:MOST_DEVICES_TOLD])}{more}"
 
 
 def _seat_of(said: Announcement) -> _Seat:
