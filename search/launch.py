@@ -54,7 +54,7 @@ def run_worker(
         worker=worker_id(),
         host=platform.node()[:253],
         pid=os.getpid(),
-        device=_describe(slot, place),
+        device=describe(slot, place),
         versions=_versions(),
         tasks=tuple(_infos(tasks)),
     )
@@ -86,7 +86,8 @@ def _place(slot: DeviceSlot) -> torch.device:
     return torch.device("cuda", 0)
 
 
-def _describe(slot: DeviceSlot, place: torch.device) -> Device:
+def describe(slot: DeviceSlot, place: torch.device) -> Device:
+    """What a worker announces of its device: a core has the machine's memory, a GPU its own."""
     if slot.kind == "cpu":
         name = machine.processor_name() or platform.machine()
         return Device(kind="cpu", index=slot.index, name=name, memory_bytes=machine.memory_bytes())

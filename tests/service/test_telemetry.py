@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def held(number: int = 0, worker: str = "ada", *, update: int = 0, **fields: object) -> Trial:
+def held(number: int = 0, worker: str = "ada", *, update: int = 0, **fields: Any) -> Trial:
     """A trial that a worker trains."""
     lease = Lease(token="t", worker=worker, expires_at=after(60), progressed_at=NOON)
     return a_trial(number, lease=lease, attempt=1, update=update, **fields)
