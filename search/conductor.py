@@ -154,7 +154,7 @@ class Conductor:
         before = self.trials.get(finish.fence.trial)
         if before is None or not leases.opens(before, finish.fence):
             return receipt(finish.fence, "lost", leases.why_lost(before, finish.fence))
-        plan = self.study.plan
+        plan, finish = self.study.plan, endings.on_the_data_of(self.study, finish)
         if before.state is not TrialState.RUNNING:
             endings.refuse_another(before, plan, finish.outcome)
             return self._taken(finish.fence, "this outcome was recorded before")
@@ -162,6 +162,7 @@ class Conductor:
         trial, points = absorb(before, plan, finish.points)
         endings.check_outcome(trial, plan, finish.outcome)
         trial = replace(trial, train_seconds=trial.train_seconds + finish.train_seconds)
+        lifecycle.know_data(self._ledger, finish)
         self._ledger.write_points(trial, points)
         self._end(before, endings.ended(trial, self.study, finish.outcome, now), finish, now)
         settle(self._ledger, now)

@@ -216,6 +216,7 @@ class Study:
         optuna_id: key of the row in Optuna's table.
         findings: the warnings and notes that the study was accepted with.
         reason: one sentence on why the study is in this state, where there is more to say than the state.
+        data_sha256: of the data that its trials are trained on, as the first that ended brought it.
     """
 
     id: int
@@ -227,6 +228,7 @@ class Study:
     findings: tuple[StudyFinding, ...] = ()
     state: StudyState
     reason: str = ""
+    data_sha256: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

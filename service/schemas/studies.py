@@ -27,6 +27,7 @@ class StudyOut(Out):
         request: what was asked for, with labels, priority and budget as they are now.
         plan: what the request means for its task, every default filled in.
         reason: why it is in this state, where there is more to say than the state.
+        data_sha256: of the data that its trials are trained on; ``null`` until the first trial has ended.
     """
 
     project: str
@@ -34,6 +35,7 @@ class StudyOut(Out):
     task: str
     state: StudyState
     reason: str
+    data_sha256: str | None
     request: StudyRequest
     plan: Plan
     created_at: datetime
@@ -162,6 +164,7 @@ def _study_fields(study: Study) -> dict[str, Any]:
         "task": study.plan.task,
         "state": study.state,
         "reason": study.reason,
+        "data_sha256": study.data_sha256,
         "request": study.request,
         "plan": study.plan,
         "created_at": study.created_at,
