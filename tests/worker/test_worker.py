@@ -18,6 +18,7 @@ from search.training.data import sha256_of
 from search.training.loop import Monitor
 from search.training.trainer import Ended, Trainer
 from search.worker import DEVICE_BROKEN, Pace, Worker, worker_id
+from tests.training.sized import SIZED
 from tests.training.toys import CPU, Line
 from tests.worker.office import Office
 
@@ -148,6 +149,14 @@ def test_a_worker_with_other_data_fails_its_trial_before_any_update() -> None:
         f"all trials of a study are trained on the same data: that of task line has the SHA-256 {other} here, "
         f"and {ours} where the study's first trial was trained"
     )
+
+
+def test_a_study_and_its_worker_count_the_same_updates_under_options() -> None:
+    options = {"batch_size": 100, "train_examples": 333, "label_noise": 0.1, "dtype": "bfloat16"}
+    office = Office(SIZED.info, task_options=options, budget={"trials": 1}, epochs=2)
+    Hand(office, Trainer(CPU, load=lambda _: SIZED)).run_until_idle()
+    (trial,) = office.trials
+    assert (trial.state, trial.update, trial.epoch) == (TrialState.COMPLETED, 6, 2.0)
 
 
 def test_a_broken_device_ends_the_process_after_the_failure_is_told() -> None:
