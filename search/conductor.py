@@ -92,8 +92,7 @@ class Conductor:
     def claim(self, worker: str, now: datetime) -> Assignment | None:
         """Hand out one trial: those that were handed out before first, then a person's, then the sampler's.
 
-        Returns:
-            None when the study hands out nothing now.
+        None when the study hands out nothing now.
         """
         if self.study.state not in (StudyState.QUEUED, StudyState.RUNNING) or why_stopped(self._ledger, now):
             return None
