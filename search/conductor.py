@@ -234,7 +234,7 @@ class Conductor:
         queued = self._ledger.in_state(TrialState.QUEUED)
         if queued:
             return min(queued, key=lambda trial: (trial.attempt == 0, trial.number))
-        if not self._ledger.has_room:
+        if not self._ledger.has_room or not self._ledger.has_draws:
             return None
         draw = self._told_sampling().ask(len(self.trials))
         trial = self._new(draw.recipe, now, origin="sampled")

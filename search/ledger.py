@@ -103,6 +103,7 @@ class Ledger:
         self.best: Trial | None = None
         self._trials: dict[int, Trial] = {}
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
+        self._n_drawn = 0
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._place(trial)
         self._ended: list[int] = []
@@ -116,6 +117,12 @@ class Ledger:
     def has_room(self) -> bool:
         """Whether the budget allows one more trial; retries use none of it."""
         return len(self._trials) < self.study.request.budget.trials
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether the sampler has recipes left: a grid ends after its last point, the others never do."""
+        n_points = self.study.plan.grid_points
+        return n_points is None or self._n_drawn < n_points
 
     @property
     def has_changes(self) -> bool:
@@ -189,6 +196,8 @@ class Ledger:
         before = self._trials.get(trial.number)
         if before is not None:
             self._numbers[before.state].discard(trial.number)
+        elif trial.origin == "sampled":
+            self._n_drawn += 1
         self._trials[trial.number] = trial
         self._numbers[trial.state].add(trial.number)
         if trial.state is TrialState.COMPLETED and trial.value is not None and self._beats_the_best(trial):

@@ -102,7 +102,8 @@ def settle(ledger: Ledger, now: datetime) -> None:
         for trial in ledger.in_state(TrialState.QUEUED):
             ledger.write_trial(endings.cancelled(trial, stopped, now))
         ledger.write_study(replace(study, reason=study.reason or stopped))
-    if (stopped is not None or not ledger.has_room) and not ledger.has_live_trials:
+    is_used_up = not ledger.has_room or not ledger.has_draws
+    if (stopped is not None or is_used_up) and not ledger.has_live_trials:
         ledger.write_study(replace(ledger.study, state=StudyState.COMPLETED, finished_at=now))
 
 
@@ -165,7 +166,7 @@ def _reopen(ledger: Ledger, now: datetime) -> None:
     if study.state is not StudyState.COMPLETED:
         return
     stopped = why_stopped(ledger, now)
-    if stopped is None and ledger.has_room:
+    if stopped is None and ledger.has_room and ledger.has_draws:
         ledger.write_study(replace(study, state=_open_state(study), finished_at=None))
     else:
         ledger.write_study(replace(study, reason=stopped or ""))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schedules import FAMILIES, updates_at
 from search.errors import Unsuitable
+from search.sampling.checks import check_sampler
 from search.space import Space, build_averaging
 from search.study import Direction, Plan, PrunerChoice, StudyRequest
 from search.tasks.info import Option, TaskInfo
@@ -48,8 +49,8 @@ def make_plan(request: StudyRequest, info: TaskInfo) -> Plan:
 
     Raises:
         Unsuitable: an option or metric that the task does not have or take, a batch larger than what there is to
-            train on, a direction against the task's, a run too short for a family of the space, or a pruner
-            without a place to compare trials.
+            train on, a direction against the task's, a run too short for a family of the space, a pruner without a
+            place to compare trials, or a sampler that cannot do what is asked of it.
     """
     if info.name == EXTERNAL.name:
         return _external_plan(request)
@@ -96,6 +97,7 @@ def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], 
         at=request.objective.at,
         rungs=rungs,
         shown=_shown(rungs, run),
+        grid_points=check_sampler(request),
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from search.choices import SamplerChoice
 from search.errors import NotFound
 from search.space import Space
-from search.study import Budget, SamplerChoice, StudyRequest
+from search.study import Budget, StudyRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt
 
 from schedules import RULES, Finding, Recipe
+from search.choices import SamplerChoice
 from search.protocol import Name
 from search.space import Space
 from search.suiting import DeviceChoice
@@ -39,17 +40,6 @@ class Objective(Part):
     metric: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     direction: Direction | None = None
     at: Literal["last", "best"] = "last"
-
-
-class SamplerChoice(Part):
-    """Which sampler proposes recipes.
-
-    Attributes:
-        group: for ``tpe``: model the parameters of each branch of the space jointly (experimental in Optuna).
-    """
-
-    kind: Literal["tpe", "random"] = "tpe"
-    group: bool = False
 
 
 Pruning = Literal["none", "median", "halving"]
@@ -149,6 +139,7 @@ class Plan(Part):
         evaluate_every: updates between two evaluations.
         rungs: numbers of updates done at which trials are compared, increasing; empty without pruner.
         shown: numbers of updates done whose points Optuna's tables keep; at most 20, the last is the horizon.
+        grid_points: recipes on the grid, after which nothing is drawn; ``None`` for the samplers without end.
     """
 
     task: str
@@ -161,6 +152,7 @@ class Plan(Part):
     at: Literal["last", "best"]
     rungs: tuple[PositiveInt, ...] = ()
     shown: tuple[PositiveInt, ...]
+    grid_points: PositiveInt | None = None
 
 
 class StudyFinding(Finding):

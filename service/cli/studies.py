@@ -54,7 +54,7 @@ def submit(
     family: Annotated[list[str] | None, typer.Option(help="Schedule family to search; may be repeated.")] = None,
     metric: Annotated[str | None, typer.Option(help="Objective metric.")] = None,
     direction: Annotated[str | None, typer.Option(help="minimize or maximize.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="tpe or random.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="tpe, random, qmc, grid, cmaes or gp.")] = None,
     pruner: Annotated[str | None, typer.Option(help="none, median or halving.")] = None,
     priority: Annotated[int | None, typer.Option(help="Studies of higher priority get workers first.")] = None,
     device: Annotated[

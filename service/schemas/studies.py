@@ -48,7 +48,7 @@ class ProgressOut(Out):
 
     Attributes:
         finished: trials that ended, however they ended.
-        budget: trials that the study may have.
+        budget: trials that the study may have; no more than its grid has points, if it has one.
         fraction: finished by budget.
         seconds: since the first trial was handed out, until the end or now.
         seconds_left: estimated from the trials that ended so far; ``null`` before the first.
@@ -175,7 +175,8 @@ def _study_fields(study: Study) -> dict[str, Any]:
 
 def _progress(study: Study, counts: dict[TrialState, int], now: datetime) -> ProgressOut:
     finished = sum(count for state, count in counts.items() if state.is_final)
-    budget = study.request.budget.trials
+    most, n_points = study.request.budget.trials, study.plan.grid_points
+    budget = most if n_points is None else min(most, n_points)
     seconds = None
     if study.started_at is not None:
         seconds = max(0.0, ((study.finished_at or now) - study.started_at).total_seconds())

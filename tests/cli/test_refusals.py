@@ -47,7 +47,7 @@ def test_a_wrong_command_line_is_a_usage_error(alone: Etude, arguments: list[str
         (["--task", "t", "--name", "x" * 10_000], "10000 characters"),
         (["--task", "t", "--optimizer", "adadelta"], "adadelta"),
         (["--task", "t", "--family", "sawtooth"], "sawtooth"),
-        (["--task", "t", "--sampler", "grid"], "sampler.kind"),
+        (["--task", "t", "--sampler", "dice"], "sampler.kind"),
         (["--task", "t", "--pruner", "shears"], "pruner.kind"),
         (["--task", "t", "--direction", "sideways"], "objective.direction"),
         (["--task", "t", "--seed", "-1"], "seed"),

@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from search.choices import SamplerChoice
 from search.sampling import Draw, Sampling
 from search.space import Space
-from search.study import SamplerChoice, Trial, TrialState
+from search.study import Trial, TrialState
 from tests.search.factories import a_trial
 
 TPE = SamplerChoice()

@@ -14,10 +14,11 @@ import pytest
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from search.choices import SamplerChoice
 from search.sampling import Sampling, build_sampler, start
 from search.seeds import derive_seed
 from search.space import Space, suggest
-from search.study import SamplerChoice, Trial, TrialState
+from search.study import Trial, TrialState
 from tests.search.factories import a_trial
 from tests.search.searching import TPE, drawn, loss, sampling, search
 

@@ -1,0 +1,42 @@
+"""What a study chooses from by name: its sampler."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+SamplerKind = Literal["tpe", "random", "qmc", "grid", "cmaes", "gp"]
+NSteps = Annotated[int, Field(strict=True, ge=1, le=50)]
+
+SAMPLER_OPTIONS = {"group": "tpe", "steps": "grid"}
+"""Options of one sampler alone, each with its kind."""
+
+
+class SamplerChoice(BaseModel):
+    """Which sampler proposes recipes.
+
+    ``tpe`` and ``random`` set out from a planned start. ``qmc`` covers the space evenly, every plan equally often.
+    ``grid`` tries each plan with each point of its own parameters, in an order that the seed shuffles, and ends the
+    study after the last. ``cmaes`` (the evolution strategy CMA-ES) and ``gp`` (a Gaussian process; needs the extra
+    ``gp`` where the service runs) learn what every trial has, and take the rest from ``qmc``.
+
+    Attributes:
+        group: for ``tpe``: model the parameters of each branch of the space jointly (experimental in Optuna).
+        steps: for ``grid``: places on each range, or on each by the name of its parameter and one, the middle, on
+            those not named. Both ends of a range are among its places. ``None`` takes 5 on ``lr_position`` alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: SamplerKind = "tpe"
+    group: bool = False
+    steps: NSteps | Annotated[dict[Annotated[str, Field(max_length=64)], NSteps], Field(max_length=50)] | None = None
+
+    @field_validator("group", "steps")
+    @classmethod
+    def _belongs_to_the_kind(cls, value: object, info: ValidationInfo) -> object:
+        own, kind = SAMPLER_OPTIONS[info.field_name or ""], info.data.get("kind", "")
+        if value and kind and kind != own:
+            raise ValueError(f"{info.field_name} is an option of the sampler {own!r}, and this one is {kind!r}")
+        return value
