@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, WrapValidator, field_validator
 
 SamplerKind = Literal["tpe", "random", "qmc", "grid", "cmaes", "gp"]
 NSteps = Annotated[int, Field(strict=True, ge=1, le=50)]
+StepsByName = Annotated[dict[Annotated[str, Field(max_length=64)], NSteps], Field(max_length=50)]
+
+
+def _number_or_names(value: object, _: object) -> object:
+    # one of the two by what was given, so that a refusal names one place and one rule
+    kind: TypeAdapter[object] = TypeAdapter(StepsByName if isinstance(value, dict) else NSteps)
+    return kind.validate_python(value)
+
+
+Steps = Annotated[NSteps | StepsByName, WrapValidator(_number_or_names)]
+"""Places on every range of a space, or on each by name."""
+
 
 SAMPLER_OPTIONS = {"group": "tpe", "steps": "grid"}
 """Options of one sampler alone, each with its kind."""
@@ -31,12 +43,12 @@ class SamplerChoice(BaseModel):
 
     kind: SamplerKind = "tpe"
     group: bool = False
-    steps: NSteps | Annotated[dict[Annotated[str, Field(max_length=64)], NSteps], Field(max_length=50)] | None = None
+    steps: Steps | None = None
 
     @field_validator("group", "steps")
     @classmethod
     def _belongs_to_the_kind(cls, value: object, info: ValidationInfo) -> object:
         own, kind = SAMPLER_OPTIONS[info.field_name or ""], info.data.get("kind", "")
-        if value and kind and kind != own:
+        if value not in (False, None) and kind and kind != own:
             raise ValueError(f"{info.field_name} is an option of the sampler {own!r}, and this one is {kind!r}")
         return value
