@@ -19,7 +19,7 @@ from search.sampling.qmc import Design
 from search.seeds import derive_seed
 from search.space import Space
 
-FIRST_SIGMA = 0.25
+FIRST_SIGMA = 1 / 6
 """Standard deviation around the middle of each range from which the first generation is drawn."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -38,12 +38,13 @@ class Machine(RuleBasedStateMachine):
     """Workers that say anything, in any order and more than once, and people who change their mind."""
 
     fences = Bundle("fences")
+    fields: ClassVar[dict[str, Any]] = FIELDS
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.new_token = tokens()
-        self.conductor: Conductor = a_conductor(self.new_token, **FIELDS)
+        self.conductor: Conductor = a_conductor(self.new_token, **self.fields)
         self.kept: dict[int, Trial] = {}
         self.kept_study: Study = self.conductor.study
         self.points: set[tuple[int, int, int]] = set()
@@ -211,5 +212,22 @@ class Machine(RuleBasedStateMachine):
         assert self.conductor.take_changes() is None, "a message from a lost lease changed something"
 
 
+class MachineOnGrid(Machine):
+    """The same with a sampler that ends before the budget does."""
+
+    fields: ClassVar[dict[str, Any]] = {
+        **FIELDS,
+        "space": {"optimizers": ["sgd"], "families": ["constant", "cosine"]},
+        "sampler": {"kind": "grid", "steps": {"lr_position": 2}},
+    }
+
+    @invariant()
+    def no_point_is_drawn_twice(self) -> None:
+        drawn = [trial.recipe for trial in self.kept.values() if trial.origin == "sampled"]
+        assert len(drawn) == len(set(drawn)) <= 4
+
+
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=120, stateful_step_count=40)
+TestMachineOnGrid = MachineOnGrid.TestCase
+TestMachineOnGrid.settings = settings(max_examples=40, stateful_step_count=40)

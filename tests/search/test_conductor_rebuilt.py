@@ -91,6 +91,14 @@ def test_a_study_stopped_at_every_step_goes_on_like_the_unstopped_one(unstopped:
     assert list(continued.values()) == list(unstopped.values())
 
 
+@pytest.mark.parametrize("kind", ["random", "qmc", "grid", "cmaes"])
+def test_with_every_sampler_a_study_stopped_at_every_step_goes_on_like_the_unstopped_one(kind: str) -> None:
+    steps = {"steps": {"lr_position": 9}} if kind == "grid" else {}
+    fields = {"sampler": {"kind": kind, **steps}, "budget": {"trials": N_TRIALS if kind != "grid" else 60}}
+    unstopped = _play(set(), **fields)
+    assert list(_play(set(range(60)), **fields).trials.values()) == list(unstopped.trials.values())
+
+
 def test_a_stopped_study_with_another_seed_is_another_study(unstopped: Mapping[int, Trial]) -> None:
     other = _play({20}, seed=12).trials
     assert [trial.recipe for trial in other.values()] != [trial.recipe for trial in unstopped.values()]

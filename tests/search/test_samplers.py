@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import FixedTrial
+from pydantic import ValidationError
 
 from search.choices import SamplerChoice, SamplerKind
 from search.sampling import Sampling
@@ -48,11 +49,33 @@ SPACES = pytest.mark.parametrize(
 
 def fine(choice: SamplerChoice) -> SamplerChoice:
     """Return the choice, a grid with so many points that no search here reaches its end."""
-    return SamplerChoice(kind="grid", steps=3) if choice.kind == "grid" else choice
+    return SamplerChoice(kind="grid", steps={"lr_position": 50}) if choice.kind == "grid" else choice
 
 
 def n_trials(choice: SamplerChoice, most: int) -> int:
     return FEWEST if choice.kind == "gp" else most
+
+
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"kind": "tpe", "steps": 3}, "steps is an option of the sampler 'grid', and this one is 'tpe'"),
+        ({"kind": "random", "group": True}, "group is an option of the sampler 'tpe', and this one is 'random'"),
+        ({"kind": "grid", "steps": 0}, "greater than or equal to 1"),
+        ({"kind": "grid", "steps": {"lr_position": 51}}, "less than or equal to 50"),
+        ({"kind": "grid", "steps": True}, "valid integer"),
+        ({"kind": "dice"}, "'tpe', 'random', 'qmc', 'grid', 'cmaes' or 'gp'"),
+    ],
+)
+def test_an_option_that_is_not_the_samplers_or_out_of_bounds_is_refused_once(fields: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said) as refused:
+        SamplerChoice.model_validate(fields)
+    assert refused.value.error_count() == 1
+
+
+@EVERY_SAMPLER
+def test_a_choice_is_read_back_as_it_was_written(choice: SamplerChoice) -> None:
+    assert SamplerChoice.model_validate_json(choice.model_dump_json()) == choice
 
 
 @EVERY_SAMPLER
@@ -132,11 +155,12 @@ def test_what_learns_comes_near_the_best_rate(kind: SamplerKind, direction: Any)
     sign = 1.0 if direction == "minimize" else -1.0
     sampler = Sampling(ONE_PLAN, SamplerChoice(kind=kind), direction, 7, 60)
     rates = []
-    for number in range(40 if kind == "cmaes" else 20):
+    for number in range(96 if kind == "cmaes" else 20):
         draw = sampler.ask(number)
         rates.append(draw.parameters["lr_position"])
         sampler.tell(drawn(number, draw, TrialState.COMPLETED, value=sign * loss(draw)))
-    early, late = (sum(abs(rate - 0.6) for rate in some) for some in (rates[:8], rates[-8:]))
+    quarter = len(rates) // 4
+    early, late = (sum(abs(rate - 0.6) for rate in some) for some in (rates[:quarter], rates[-quarter:]))
     assert late < early / 2
 
 
