@@ -10,7 +10,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -34,6 +34,7 @@ N_DRAWN = 64
 N_AT_ONCE = 4
 ASKED_AT = (10, 100, 1000)
 MOST_FOR_GP = 100
+N_ASKS = 5
 
 
 class Objective:
@@ -53,7 +54,7 @@ class Objective:
     def __call__(self, draw: Draw) -> float:
         """Return the loss without noise; infinite where the rate is too large."""
         plan = draw.parameters["plan"]
-        rate = draw.parameters["lr_position"]
+        rate = float(draw.parameters["lr_position"])
         if rate > self._rates[plan] + 0.4:
             return math.inf
         loss = self._depths[plan] + 2.0 * (rate - self._rates[plan]) ** 2
@@ -126,22 +127,17 @@ def _can_ask(kind: str, n_trials: int) -> bool:
 
 
 def _milliseconds(kind: str, n_trials: int) -> float:
-    """Return the median time of five asks after so many trials that random search drew."""
+    """Return the median time of some asks after so many trials that random search drew."""
     objective, source, sampling = Objective(Space(), 0), _sampling("random", 1), _sampling(kind, 1)
     for number in range(n_trials):
         draw = source.ask(number)
         sampling.add(_ended(number, draw, objective(draw)))
-    return 1000 * statistics.median(_seconds(lambda number=number: sampling.ask(number)) for number in _next(n_trials))
-
-
-def _next(n_trials: int) -> range:
-    return range(n_trials, n_trials + 5)
-
-
-def _seconds(act: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
+    seconds = []
+    for number in range(n_trials, n_trials + N_ASKS):
+        started = time.perf_counter()
+        sampling.ask(number)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from tests.packaging.images import ROOT
 from tests.packaging.project import LOCKS, PACKAGES, declared, imported, lock_text, pinned_here, pins, pyproject
 
 NOT_LOCKED = {"torch"}
-# Imported by Optuna and SQLAlchemy when asked for a sampler, a plot or a database.
-USED_BY_NAME = {"cmaes", "plotly", "psycopg", "numpy"}
+# Imported by Optuna and SQLAlchemy when asked for a plot or a database.
+USED_BY_NAME = {"plotly", "psycopg"}
 FROM_TORCH_BUILDS = re.compile(r"^(torch|triton|nvidia-|cuda-)", re.MULTILINE)
 
 
