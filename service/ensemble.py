@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -15,6 +17,7 @@ from search.findings import study_findings
 from search.planning import make_plan
 from search.protocol import (
     Announcement,
+    Assignment,
     ClaimAnswer,
     ClaimRequest,
     FinishAnswer,
@@ -26,12 +29,13 @@ from search.protocol import (
     TrialReport,
     Verdict,
 )
-from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial
+from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.catalogue import find_task, known_tasks
 from service.messages import answer_each, suited
 from service.store import DatabaseInUse, NameTaken, NotLeader, Store
 from service.turns import Turns
+from service.watch import UNWATCHED, Watch, timed
 
 LEADER_SECONDS = 15.0
 """A leader that is not heard of for so long may be replaced."""
@@ -56,6 +60,7 @@ class Ensemble:
         leader_seconds: another service may take over after so long a silence of this one.
         absence_seconds: a pause between two ticks longer than this means that this process stood still, suspended or
             starved; workers could not be heard, so leases get a full term instead of ending. None never assumes so.
+        watch: is told what happens, to count and to time it.
     """
 
     def __init__(
@@ -66,12 +71,25 @@ class Ensemble:
         *,
         leader_seconds: float = LEADER_SECONDS,
         absence_seconds: float | None = None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self._store = store
-        self._turns = Turns(store, clock, lease_seconds=lease_seconds, leader_seconds=leader_seconds)
+        self._watch = watch
+        self._turns = Turns(store, clock, lease_seconds=lease_seconds, leader_seconds=leader_seconds, watch=watch)
         self._longest_pause = None if absence_seconds is None else timedelta(seconds=absence_seconds)
         self._ticked_at: datetime | None = None
         self._seen_at: dict[str, datetime] = {}
+
+    @property
+    def leads(self) -> bool:
+        """Whether this service is the one that writes."""
+        return self._turns.leads
+
+    def live(self) -> list[tuple[Study, Counter[TrialState]]]:
+        """Return the studies in which something can still happen, each with its trials by state."""
+        return [
+            (each.study, Counter(trial.state for trial in list(each.trials.values()))) for each in self._turns.seen()
+        ]
 
     def start(self) -> None:
         """Take the leadership and the running studies; on PostgreSQL, stand by when another service leads.
@@ -138,7 +156,7 @@ class Ensemble:
             given = [each for conductor in conductors for each in conductor.resend(request.worker, request.held, now)]
             given = given[: request.lanes]
             for conductor in conductors:
-                while len(given) < request.lanes and (new := conductor.claim(request.worker, now)) is not None:
+                while len(given) < request.lanes and (new := self._ask(conductor, request.worker, now)) is not None:
                     given.append(new)
         return ClaimAnswer(assignments=tuple(given))
 
@@ -148,7 +166,7 @@ class Ensemble:
         Raises:
             Unsuitable: a report cannot be true; nothing of it was taken, the others were.
         """
-        with self._turns.turn() as now:
+        with timed(self._watch, "report"), self._turns.turn() as now:
             verdicts = answer_each(
                 self._turns,
                 "reports",
@@ -157,6 +175,7 @@ class Ensemble:
                 lambda fence, why: verdict(fence, "lost", why),
                 project,
             )
+        self._watch.answered(verdicts)
         return ReportAnswer(verdicts=verdicts)
 
     def finish(self, request: FinishRequest, project: str | None = None) -> FinishAnswer:
@@ -166,7 +185,7 @@ class Ensemble:
             Conflict: another outcome is recorded; nothing of that finish was taken, the others were.
             Unsuitable: a finish cannot be true; nothing of it was taken, the others were.
         """
-        with self._turns.turn() as now:
+        with timed(self._watch, "finish"), self._turns.turn() as now:
             receipts = answer_each(
                 self._turns,
                 "finishes",
@@ -278,6 +297,14 @@ class Ensemble:
                 self._turns.doubt(study.project, study.name)
         self._turns.commit()
         self._turns.was_away = False
+
+    def _ask(self, conductor: Conductor, worker: str, now: datetime) -> Assignment | None:
+        """Have a study hand out a trial; what is timed is a trial, not the study's word that it has none."""
+        began = time.perf_counter()
+        given = conductor.claim(worker, now)
+        if given is not None:
+            self._watch.took("ask", time.perf_counter() - began)
+        return given
 
     def _take_report(self, conductor: Conductor, report: TrialReport, now: datetime) -> Verdict:
         answer = conductor.report(report, now)

@@ -122,16 +122,21 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
             records = app.state.opened.store.workers()
             return {each.announcement.pid for each in records if each.announced_at >= since}
 
-        _serve(settings, server, announced, announce, parent)
+        app.state.crew = fleet = local_fleet(settings)
+        _serve(fleet, settings, server, announced, announce, parent)
     if server.broke:
         raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
 
 
 def _serve(
-    settings: Settings, server: Server, announced: Announced, announce: Callable[[Settings], None], parent: int | None
+    fleet: Fleet,
+    settings: Settings,
+    server: Server,
+    announced: Announced,
+    announce: Callable[[Settings], None],
+    parent: int | None,
 ) -> None:
     """Keep the workers of a running server, until it is to end; then end both."""
-    fleet = local_fleet(settings)
 
     def hurry(_code: int) -> None:
         server.hurry()
