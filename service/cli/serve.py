@@ -110,7 +110,7 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         _warn(settings)
         tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
-        with _told_in_a_sentence():
+        with told_in_a_sentence():
             # The web framework costs a second that --help and the other commands should not wait for.
             from service.app import create_app  # noqa: PLC0415
 
@@ -199,12 +199,14 @@ def _slots(settings: Settings) -> list[DeviceSlot]:
 
 
 @contextmanager
-def _told_in_a_sentence() -> Iterator[None]:
+def told_in_a_sentence() -> Iterator[None]:
+    """Let errors of settings and database leave as one sentence, each with its exit code."""
     from service.store import errors as store  # noqa: PLC0415  as above
 
     codes = (
         (store.DatabaseInUse, Exit.DATA_IN_USE),
         (store.DiskFull, Exit.NO_SPACE),
+        (store.WrongSchema, Exit.WRONG_SCHEMA),
         (SearchError, Exit.NO_DATABASE),
         (ValueError, Exit.UNSAFE),
     )
