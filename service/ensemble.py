@@ -293,7 +293,10 @@ class Ensemble:
                     conductor.extend(now)
                 conductor.expire(now)
             except Exception:  # noqa: BLE001 - one broken study must not keep the leases of all others from ending
-                _log.exception("time did not pass for study %s/%s: it is read again", study.project, study.name)
+                about = {"project": study.project, "study": study.name}
+                _log.exception(
+                    "time did not pass for study %(project)s/%(study)s: it is read again", about, extra=about
+                )
                 self._turns.doubt(study.project, study.name)
         self._turns.commit()
         self._turns.was_away = False

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
 Workers = Literal["auto"] | Annotated[int, Field(ge=0, le=1024)]
+LogFormat = Literal["text", "json"]
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
         tls_key: file of its private key, PEM.
         allowed_hosts: names under which the service may be addressed, next to loopback names and ``host``;
             separated by commas in the variable. ``*`` allows any, and needs ``api_key``.
+        log_format: ``text`` for people, or ``json``: one object on each line.
         lease_seconds: a worker that has not been heard of for so long loses its trials.
     """
 
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    log_format: LogFormat = "text"
     lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 60.0
 
     @field_validator("allowed_hosts", mode="before")

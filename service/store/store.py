@@ -187,7 +187,10 @@ class Store(Reader):
             with self._changing() as connection:
                 commit.write(connection, changes, now)
         except Unstorable:
-            _log.warning("changes of study %d are written trial by trial", changes.study.id, exc_info=True)
+            about = {"project": changes.study.project, "study": changes.study.name}
+            _log.warning(
+                "changes of study %(project)s/%(study)s are written trial by trial", about, exc_info=True, extra=about
+            )
             with self._changing() as connection:
                 commit.write_one_by_one(connection, changes, now)
 
