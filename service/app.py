@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         lifespan=lambda app: _lifespan(app, settings, clock),
     )
     app.state.metrics = Metrics(_version())
-    app.state.crew = None
+    app.state.local_workers = None
     errors.install(app)
     for each in (studies, presets, trials, artifact_routes, schedules, work, system, docs):
         app.include_router(each.router)
@@ -82,7 +82,7 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
         metrics: Metrics = app.state.metrics
         ensemble = Ensemble(store, clock, settings.lease_seconds, absence_seconds=absence, watch=metrics)
         await asyncio.to_thread(ensemble.start)
-        metrics.registry.register(Sight(ensemble, store, crew=lambda: app.state.crew))
+        metrics.registry.register(Sight(ensemble, store, local_workers=lambda: app.state.local_workers))
         bell = Bell(asyncio.get_running_loop())
         artifacts = await asyncio.to_thread(Artifacts, settings.artifacts_dir, store, clock)
         await asyncio.to_thread(artifacts.sweep)

@@ -13,15 +13,11 @@ from search.study import TrialState
 from service.ensemble import Ensemble
 from service.store import Store
 
-
-class Pace(Protocol):
-    """How fast workers train."""
-
-    def updates_per_second(self) -> Mapping[str, float]:
-        """Return the updates per second of each worker that trains now."""
+Pace = Callable[[], Mapping[str, float]]
+"""Tells the updates per second of each worker that trains now."""
 
 
-class Crew(Protocol):
+class LocalWorkers(Protocol):
     """The workers that the service started itself."""
 
     @property
@@ -39,28 +35,30 @@ class Sight(Collector):
     Of studies and trials only the service that leads speaks: a sum over all services then counts nothing twice.
 
     Args:
-        crew: the local workers, once there are any.
+        local_workers: those that the service started itself, once it has.
         pace: of the workers, where it is known.
     """
 
     def __init__(
-        self, ensemble: Ensemble, store: Store, crew: Callable[[], Crew | None], pace: Pace | None = None
+        self,
+        ensemble: Ensemble,
+        store: Store,
+        local_workers: Callable[[], LocalWorkers | None],
+        pace: Pace | None = None,
     ) -> None:
         self._ensemble = ensemble
         self._store = store
         self._pace = pace
-        self._crew = crew
+        self._local_workers = local_workers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         leads = self._ensemble.leads
-        yield GaugeMetricFamily(
-            "etude_leader", "Whether this service is the one that writes: 1, or 0 on stand-by.", leads
-        )
+        yield GaugeMetricFamily("etude_leader", "Whether this service writes: 1, or 0 on stand-by.", leads)
         if leads:
             yield from self._trials()
             yield self._studies()
-        yield self._workers()
-        yield self._local_workers()
+        yield self._speeds()
+        yield self._local()
 
     def _trials(self) -> Iterator[GaugeMetricFamily]:
         trials = GaugeMetricFamily(
@@ -90,24 +88,24 @@ class Sight(Collector):
             studies.add_metric([state.value], count)
         return studies
 
-    def _workers(self) -> GaugeMetricFamily:
+    def _speeds(self) -> GaugeMetricFamily:
         workers = GaugeMetricFamily(
             "etude_worker_updates_per_second",
             "Optimizer updates per second of each worker that trains now.",
             labels=["worker"],
         )
-        for worker, rate in {} if self._pace is None else self._pace.updates_per_second().items():
+        for worker, rate in {} if self._pace is None else self._pace().items():
             workers.add_metric([worker], rate)
         return workers
 
-    def _local_workers(self) -> GaugeMetricFamily:
+    def _local(self) -> GaugeMetricFamily:
         local = GaugeMetricFamily(
             "etude_local_workers",
             "Workers that the service started itself, by state: alive, or given_up after too many short lives.",
             labels=["state"],
         )
-        crew = self._crew()
-        if crew is not None:
-            local.add_metric(["alive"], crew.alive)
-            local.add_metric(["given_up"], len(crew.problems))
+        started = self._local_workers()
+        if started is not None:
+            local.add_metric(["alive"], started.alive)
+            local.add_metric(["given_up"], len(started.problems))
         return local

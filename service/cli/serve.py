@@ -128,7 +128,7 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
             records = app.state.opened.store.workers()
             return {each.announcement.pid for each in records if each.announced_at >= since}
 
-        app.state.crew = fleet = local_fleet(settings)
+        app.state.local_workers = fleet = local_fleet(settings)
         _serve(fleet, settings, server, announced, announce, parent)
     if server.broke:
         raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")

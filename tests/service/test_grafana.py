@@ -32,7 +32,7 @@ SAMPLE = re.compile(r"\b(?:etude|process|python)_\w+")
 Samples = dict[str, set[str]]
 
 
-class Crew:
+class Started:
     """Local workers, all well."""
 
     alive = 1
@@ -42,7 +42,7 @@ class Crew:
 @pytest.fixture
 def told(live_server: LiveServer) -> Samples:
     """The labels of every sample that a service with a study tells, by the sample's name."""
-    live_server.app.state.crew = Crew()
+    live_server.app.state.local_workers = Started()
     with live_server.client() as client:
         create(client, trials=2)
         (given,) = claim(client)

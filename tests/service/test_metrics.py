@@ -161,12 +161,12 @@ def test_a_service_that_stands_by_says_so_and_counts_no_trial_twice(postgres_url
 
 
 def test_the_local_workers_are_counted_once_there_are_some(live_server: LiveServer, client: httpx.Client) -> None:
-    class Crew:
+    class Started:
         alive = 2
         problems = ("the worker on cpu is given up",)
 
     assert not [name for name in figures(client) if name.startswith("etude_local_workers")]
-    live_server.app.state.crew = Crew()
+    live_server.app.state.local_workers = Started()
     found = figures(client)
     assert found["etude_local_workers{state=alive}"] == 2
     assert found["etude_local_workers{state=given_up}"] == 1
