@@ -25,7 +25,7 @@ def check(connection: Connection, leadership: Leadership | None) -> None:
     """
     if leadership is None:
         raise NotLeader("this service does not lead: another one writes to the database")
-    row = read(connection, shared=True)
+    row = _read(connection, shared=True)
     if row["epoch"] != leadership.epoch:
         raise NotLeader(
             f"this service led in epoch {leadership.epoch} and was replaced by {row['owner']}: nothing was written"
@@ -43,7 +43,7 @@ def take(
     Raises:
         NotLeader: another service leads and its term has not ended.
     """
-    row = read(connection, shared=False)
+    row = _read(connection, shared=False)
     expires_at = now + timedelta(seconds=seconds)
     leads_already = held is not None and held.epoch == row["epoch"]
     left = (row["expires_at"] - now).total_seconds()
@@ -64,7 +64,6 @@ def step_down(connection: Connection, held: Leadership, now: datetime) -> None:
     connection.execute(update(leader).values(expires_at=now).where(leader.c.id == _ROW, leader.c.epoch == held.epoch))
 
 
-def read(connection: Connection, *, shared: bool = False) -> RowMapping:
-    """Return the leader row, locked until the transaction ends."""
+def _read(connection: Connection, *, shared: bool) -> RowMapping:
     query = select(leader).where(leader.c.id == _ROW).with_for_update(read=shared)
     return connection.execute(query).mappings().one()

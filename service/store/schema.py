@@ -14,12 +14,12 @@ import alembic.config
 import optuna
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
 from service.lockfile import LockHeld, hold
-from service.store import leadership
 from service.store.engine import reading, writing
 from service.store.errors import DatabaseInUse, DatabaseUnreachable, WrongSchema, translated
+from service.tables import leader
 
 OPTUNA_HEAD = "v3.2.0.a"
 """The one version of Optuna's schema that the store writes."""
@@ -131,7 +131,9 @@ def _checked(found: Revisions) -> Revisions:
 
 def _refuse_while_led(connection: Connection, now: datetime) -> None:
     """Refuse to change tables under a service that writes to them; on SQLite the lock beside the file has told."""
-    row = leadership.read(connection)
+    # These columns only: the tables are older than those that this version knows.
+    query = select(leader.c.owner, leader.c.expires_at).with_for_update()
+    row = connection.execute(query).mappings().one()
     if connection.dialect.name == "postgresql" and row["expires_at"] > now:
         raise DatabaseInUse(
             f"the database is in use by another service ({row['owner']}, which leads until "
