@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def read_again(store: Store, project: str, name: str) -> dict[str, object]:
         "study": told(study),
         "trials": told(trials),
         "counts": {state.value: count for state, count in store.counts(study.id).items()},
-        "attempts": [told(store.attempts(study.id, number)) for number in numbers],
+        "attempts": [
+            [told(store.attempt(study.id, number, each.attempt)) for each in store.attempts(study.id, number)]
+            for number in numbers
+        ],
         "curves": [told(store.curve(study.id, number)) for number in numbers],
         "leaderboard": [trial.number for trial in store.leaderboard(study.id)],
         "events": told(store.events(study.id, 0)),
@@ -110,13 +114,12 @@ def test_an_upgrade_loses_nothing_and_says_where_it_came_from(first_url: str, ca
     assert (before.found, before.fit) == (FIRST, False)
     assert f"from revision {FIRST} to {before.wanted}" in caplog.text
     assert revisions(first_url).fit
-    store = open_store(first_url)
-    for each in PLAYED["read"]:
-        study = each["study"]
-        assert lost(each, read_again(store, study["project"], study["name"])) == []
-    assert lost(PLAYED["workers"], told(store.workers())) == []
-    assert lost(PLAYED["tasks"], told(store.announced_tasks())) == []
-    store.close()
+    with closing(open_store(first_url)) as store:
+        for each in PLAYED["read"]:
+            study = each["study"]
+            assert lost(each, read_again(store, study["project"], study["name"])) == []
+        assert lost(PLAYED["workers"], told(store.workers())) == []
+        assert lost(PLAYED["tasks"], told(store.announced_tasks())) == []
 
 
 def test_an_upgrade_of_what_fits_changes_nothing(upgraded: Store, caplog: pytest.LogCaptureFixture) -> None:
