@@ -35,6 +35,7 @@ def assignment(study: Study, trial: Trial, lease_seconds: float) -> Assignment:
         seed=trial.seed,
         report_points=plan.rungs,
         lease_seconds=lease_seconds,
+        data_sha256=study.data_sha256,
     )
 
 

@@ -71,6 +71,11 @@ class Conductor:
         return self._ledger.trials
 
     @property
+    def running(self) -> list[Trial]:
+        """The trials that workers hold, by rising number."""
+        return self._ledger.in_state(TrialState.RUNNING)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can happen to the study any more, short of a larger budget."""
         return self.study.state.is_final and not self._ledger.has_live_trials
@@ -87,8 +92,7 @@ class Conductor:
     def claim(self, worker: str, now: datetime) -> Assignment | None:
         """Hand out one trial: those that were handed out before first, then a person's, then the sampler's.
 
-        Returns:
-            None when the study hands out nothing now.
+        None when the study hands out nothing now.
         """
         if self.study.state not in (StudyState.QUEUED, StudyState.RUNNING) or why_stopped(self._ledger, now):
             return None
@@ -108,7 +112,7 @@ class Conductor:
         slots = {(slot.project, slot.study, slot.trial, slot.attempt) for slot in held}
         lost = [
             trial
-            for trial in self._ledger.in_state(TrialState.RUNNING)
+            for trial in self.running
             if trial.lease is not None
             and trial.lease.worker == worker
             and (self.study.project, self.study.name, trial.number, trial.attempt) not in slots
@@ -149,7 +153,7 @@ class Conductor:
         before = self.trials.get(finish.fence.trial)
         if before is None or not leases.opens(before, finish.fence):
             return receipt(finish.fence, "lost", leases.why_lost(before, finish.fence))
-        plan = self.study.plan
+        plan, finish = self.study.plan, endings.on_the_data_of(self.study, finish)
         if before.state is not TrialState.RUNNING:
             endings.refuse_another(before, plan, finish.outcome)
             return self._taken(finish.fence, "this outcome was recorded before")
@@ -157,6 +161,7 @@ class Conductor:
         trial, points = absorb(before, plan, finish.points)
         endings.check_outcome(trial, plan, finish.outcome)
         trial = replace(trial, train_seconds=trial.train_seconds + finish.train_seconds)
+        lifecycle.know_data(self._ledger, finish)
         self._ledger.write_points(trial, points)
         self._end(before, endings.ended(trial, self.study, finish.outcome, now), finish, now)
         settle(self._ledger, now)
@@ -173,7 +178,7 @@ class Conductor:
 
     def expire(self, now: datetime) -> None:
         """Take back what silent and stalled workers hold, and stop when the time is used up."""
-        for trial in self._ledger.in_state(TrialState.RUNNING):
+        for trial in self.running:
             why = leases.why_over(trial, self.study.request.stall_seconds, now)
             if why is not None:
                 self._take_back(trial, "lost", why, now)
@@ -181,7 +186,7 @@ class Conductor:
 
     def extend(self, now: datetime) -> None:
         """Give each lease a full term: the service was away, and could not hear its workers."""
-        for trial in self._ledger.in_state(TrialState.RUNNING):
+        for trial in self.running:
             self._ledger.write_trial(leases.extend(trial, self._lease_seconds, now))
 
     def pause(self, now: datetime) -> None:

@@ -85,10 +85,18 @@ def detect_devices(cores: int | None = None) -> list[DeviceSlot]:
     Args:
         cores: of this machine; counted when not given.
     """
+    return cuda_slots() or (core_slots() if cores is None else cpu_slots(cores))
+
+
+def cuda_slots() -> list[DeviceSlot]:
+    """A slot for every CUDA device that this process may use; a process that ends at once asks torch for them."""
     titles = _cuda_titles() if any(driver.exists() for driver in _DRIVERS) else []
-    if titles:
-        return [DeviceSlot("cuda", index, title) for index, title in enumerate(titles)]
-    return cpu_slots(count_cores() if cores is None else cores)
+    return [DeviceSlot("cuda", index, title) for index, title in enumerate(titles)]
+
+
+def core_slots() -> list[DeviceSlot]:
+    """A slot for every core that this process may use."""
+    return cpu_slots(count_cores())
 
 
 def cpu_slots(count: int) -> list[DeviceSlot]:

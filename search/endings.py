@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from search.curve import objective, value_at_last_rung
-from search.errors import Conflict, Unsuitable
-from search.protocol import Cancelled, Completed, Diverged, Failed, Outcome, Pruned
+from search.errors import Conflict, OtherData, Unsuitable
+from search.protocol import Cancelled, Completed, Diverged, Failed, Outcome, Pruned, TrialFinish
 from search.study import Plan, Study, Trial, TrialState
 
 
@@ -44,6 +44,18 @@ def check_outcome(trial: Trial, plan: Plan, outcome: Outcome) -> None:
             raise Conflict(f"trial {trial.number} was not told to cancel; train on, or release it")
         case _:
             pass
+
+
+def on_the_data_of(study: Study, finish: TrialFinish) -> TrialFinish:
+    """Return the end of an attempt, which is a failure where it was trained on other data than the study's.
+
+    A worker that knows the study's data refuses the trial itself; this one was at work before anybody knew.
+    """
+    recorded, found = study.data_sha256, finish.data_sha256
+    if isinstance(finish.outcome, Failed) or recorded is None or found is None or recorded == found:
+        return finish
+    why = str(OtherData(study.plan.task, recorded=recorded, found=found))
+    return finish.model_copy(update={"outcome": Failed(cause="configuration", message=why, log=finish.log)})
 
 
 def agrees(trial: Trial, plan: Plan, outcome: Outcome) -> bool:
@@ -94,6 +106,8 @@ def ended(trial: Trial, study: Study, outcome: Outcome, now: datetime) -> Trial:
 
 def _failed(trial: Trial, max_attempts: int, outcome: Failed, now: datetime) -> Trial:
     trial = replace(trial, cause=outcome.cause, log=outcome.log)
+    if outcome.cause == "configuration":
+        trial = replace(trial, at_rungs={}, best=None)  # what it measured is no measure for others
     if outcome.cause != "device":
         return failed(trial, outcome.message, now)
     trial = replace(trial, lost_attempts=trial.lost_attempts + 1)

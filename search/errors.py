@@ -29,6 +29,18 @@ class Unsuitable(SearchError):
         self.value = value
 
 
+class OtherData(Unsuitable):
+    """A worker's data is not what the study's first trial was trained on."""
+
+    def __init__(self, task: str, *, recorded: str, found: str) -> None:
+        super().__init__(
+            f"all trials of a study are trained on the same data: that of task {task} has the SHA-256 {found} here, "
+            f"and {recorded} where the study's first trial was trained",
+            where=("data_sha256",),
+            value=found,
+        )
+
+
 class Unavailable(SearchError):
     """Not now: send the same request again after ``retry_after_seconds``."""
 

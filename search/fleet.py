@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from search.devices import THREADS, DeviceSlot, cpu_slots, detect_devices
+from search.devices import DeviceSlot, cpu_slots, detect_devices
 
 __all__ = ["DeviceSlot", "Fleet", "cpu_slots", "detect_devices"]
 
@@ -157,7 +157,7 @@ class Fleet:
 
     def _launch(self, place: _Place) -> None:
         command = [*self._command, "--device", place.slot.name]
-        environment = {**self._env, **_threads(place.slot)}
+        environment = {**self._env, **_narrowed(place.slot, self._env)}
         with _open_log(self._log_path) as output:
             process = subprocess.Popen(
                 command,
@@ -172,9 +172,12 @@ class Fleet:
             place.started_at = time.monotonic()
 
 
-def _threads(slot: DeviceSlot) -> dict[str, str]:
-    """One thread for a worker on one core: several libraries read this before the worker's first line."""
-    return dict.fromkeys(THREADS, "1") if slot.kind == "cpu" else {}
+def _narrowed(slot: DeviceSlot, environment: Mapping[str, str]) -> dict[str, str]:
+    """No GPU and one thread for a worker on one core: several libraries read this before the worker's first line.
+
+    A worker on a GPU counts it among all that this process may use, and hides the others itself.
+    """
+    return slot.environment(environment) if slot.kind == "cpu" else {}
 
 
 @contextmanager

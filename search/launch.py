@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from search import machine
 from search.devices import DeviceSlot, choose, detect_devices, parse_slot
 from search.errors import SearchError, Unsuitable
 from search.naming import fields_of_worker
@@ -54,7 +55,7 @@ def run_worker(
         worker=worker_id(),
         host=platform.node()[:253],
         pid=os.getpid(),
-        device=_describe(slot, place),
+        device=describe(slot, place),
         versions=_versions(),
         tasks=tuple(_infos(tasks)),
     )
@@ -85,13 +86,22 @@ def _place(slot: DeviceSlot) -> torch.device:
     return torch.device("cuda", 0)
 
 
-def _describe(slot: DeviceSlot, place: torch.device) -> Device:
+def describe(slot: DeviceSlot, place: torch.device) -> Device:
+    """What a worker announces of its device: a core has the machine's memory, a GPU its own."""
     if slot.kind == "cpu":
-        return Device(kind="cpu", index=slot.index, name=platform.processor()[:200] or platform.machine())
+        name = machine.processor_name() or platform.machine()
+        return Device(kind="cpu", index=slot.index, name=name, memory_bytes=machine.memory_bytes())
     import torch  # noqa: PLC0415
 
     properties = torch.cuda.get_device_properties(place)
-    return Device(kind="cuda", index=slot.index, name=properties.name[:200], memory_bytes=properties.total_memory)
+    return Device(
+        kind="cuda",
+        index=slot.index,
+        uuid=str(properties.uuid),
+        name=properties.name[: machine.LONGEST_NAME],
+        memory_bytes=properties.total_memory,
+        driver=machine.cuda_driver(),
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ from schedules.base import Mode
 from search import endings
 from search.errors import Conflict, Unsuitable
 from search.ledger import Ledger
+from search.protocol import Failed, TrialFinish
 from search.stopping import why_failed, why_stopped
 from search.study import Budget, Study, StudyState, TrialState
 
@@ -79,6 +80,12 @@ def amend(
     if budget is not None:
         _reopen(ledger, now)
     settle(ledger, now)
+
+
+def know_data(ledger: Ledger, finish: TrialFinish) -> None:
+    """Keep the SHA-256 of the data of the first trial that brings one and did not fail."""
+    if ledger.study.data_sha256 is None and not isinstance(finish.outcome, Failed):
+        ledger.write_study(replace(ledger.study, data_sha256=finish.data_sha256))
 
 
 def settle(ledger: Ledger, now: datetime) -> None:

@@ -47,14 +47,16 @@ def make_plan(request: StudyRequest, info: TaskInfo) -> Plan:
     """Fill in every default of a request and check the whole against its task.
 
     Raises:
-        Unsuitable: an option or metric that the task does not have or take, a direction against the task's, a
-            run too short for a family of the space, or a pruner without a place to compare trials.
+        Unsuitable: an option or metric that the task does not have or take, a batch larger than what there is to
+            train on, a direction against the task's, a run too short for a family of the space, or a pruner
+            without a place to compare trials.
     """
     if info.name == EXTERNAL.name:
         return _external_plan(request)
     options = _complete_options(info, request.task_options)
     epochs = info.default_epochs if request.epochs is None else request.epochs
-    run = _Run(horizon=epochs * info.updates_per_epoch, every=info.updates_per_epoch)
+    updates = _updates_in_epoch(info, request, options)
+    run = _Run(horizon=epochs * updates, every=updates)
     return _plan(request, info, options, run)
 
 
@@ -87,7 +89,7 @@ def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], 
         task=info.name,
         task_options=options,
         horizon=run.horizon,
-        updates_per_epoch=info.updates_per_epoch,
+        updates_per_epoch=run.every,
         evaluate_every=run.every,
         metric=metric,
         direction=direction,
@@ -113,9 +115,7 @@ def _external_plan(request: StudyRequest) -> Plan:
         raise Unsuitable(message, where=where, value=first["input"]) from error
     every = -(-options.horizon // options.evaluations)
     metrics = options.metrics
-    info = EXTERNAL.model_copy(
-        update={"metrics": metrics, "updates_per_epoch": every, "objective": next(iter(metrics))}
-    )
+    info = EXTERNAL.model_copy(update={"metrics": metrics, "objective": next(iter(metrics))})
     return _plan(request, info, options.model_dump(mode="json"), _Run(horizon=options.horizon, every=every))
 
 
@@ -126,6 +126,21 @@ def _complete_options(info: TaskInfo, given: Mapping[str, JsonValue]) -> dict[st
         except ValueError as error:
             raise Unsuitable(str(error), where=("task_options", name), value=value) from error
     return info.complete(given)
+
+
+def _updates_in_epoch(info: TaskInfo, request: StudyRequest, options: Mapping[str, JsonValue]) -> int:
+    updates = info.updates_in_epoch(options)
+    if updates:
+        return updates
+    batch_size = options.get("batch_size", info.batch_size)
+    examples = options.get("train_examples", info.train_examples)
+    name = "batch_size" if "batch_size" in request.task_options else "train_examples"
+    raise Unsuitable(
+        f"an epoch of the task {info.name} has no update: a batch must be no larger than what there is to train on, "
+        f"got a batch_size of {batch_size} and {examples} examples",
+        where=("task_options", name),
+        value=options.get(name),
+    )
 
 
 def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:

@@ -15,6 +15,7 @@ from search.tasks.info import TaskInfo
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 WorkerId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Metrics = dict[Annotated[str, Field(min_length=1, max_length=64)], FiniteFloat | None]
 
 LARGEST_SUMMAND = 1e9
@@ -61,6 +62,8 @@ class Assignment(Value):
         report_points: numbers of updates done at which the worker reports and waits for the verdict before it goes on.
         lease_seconds: the lease ends this long after the last answer; any report renews it.
         checkpoint: key of a checkpoint to resume from.
+        data_sha256: of the data that the study's trials are trained on, once one has ended; a trial on other data is
+            to be failed with the cause ``configuration``.
     """
 
     fence: Fence
@@ -75,20 +78,35 @@ class Assignment(Value):
     report_points: tuple[PositiveInt, ...] = ()
     lease_seconds: Annotated[float, Field(gt=0)]
     checkpoint: str | None = None
+    data_sha256: Sha256 | None = None
+
+
+DeviceKind = Literal["cpu", "cuda", "other"]
 
 
 class Device(Value):
-    """What a worker trains on."""
+    """What a worker trains on.
 
-    kind: Literal["cpu", "cuda", "other"] = "other"
+    Attributes:
+        index: number of the device among those of its kind on its host.
+        uuid: of the device itself, where it has one: two workers that each count from 0 may mean different devices.
+        memory_bytes: its own memory; a core's is the machine's.
+    """
+
+    kind: DeviceKind = "other"
     index: NonNegativeInt = 0
+    uuid: Annotated[str, Field(max_length=100)] | None = None
     name: Annotated[str, Field(max_length=200)] = ""
     memory_bytes: NonNegativeInt | None = None
     driver: Annotated[str, Field(max_length=100)] | None = None
 
 
 class Announcement(Value):
-    """A worker presents itself and the tasks it can run, once, when it starts."""
+    """A worker presents itself and the tasks it can run, once, when it starts.
+
+    A program that never does is given work all the same, but of no study that names ``devices``; and nobody counts
+    how many trials train on a device that is not known.
+    """
 
     worker: WorkerId
     host: Annotated[str, Field(max_length=253)] = ""
@@ -230,6 +248,8 @@ class TrialFinish(Value):
     Attributes:
         train_seconds: seconds of device time that the attempt used.
         log: tail of what the training printed and logged; a failure brings its own.
+        data_sha256: of the data that it was trained on, where the worker knows it. The study keeps the first; an
+            attempt on other data is recorded as failed.
     """
 
     fence: Fence
@@ -237,6 +257,7 @@ class TrialFinish(Value):
     points: Annotated[tuple[Point, ...], Field(max_length=10_000)] = ()
     train_seconds: Annotated[float, Field(ge=0, le=LARGEST_SUMMAND, allow_inf_nan=False)] = 0.0
     log: Annotated[str, Field(max_length=LONGEST_LOG)] = ""
+    data_sha256: Sha256 | None = None
 
 
 class FinishRequest(Value):

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from schedules import RULES, Finding, Recipe
 from search.protocol import Name
 from search.space import Space
+from search.suiting import DeviceChoice
 
 Direction = Literal["minimize", "maximize"]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -111,7 +112,11 @@ class Keep(Part):
 
 
 class StudyRequest(Part):
-    """What a client posts. All but ``task`` have defaults."""
+    """What a client posts. All but ``task`` have defaults.
+
+    Attributes:
+        trials_per_device: so many trials of this study train on one device at once, at most.
+    """
 
     name: Name | None = None
     task: Annotated[str, Field(min_length=1, max_length=63)]
@@ -124,6 +129,8 @@ class StudyRequest(Part):
     pruner: PrunerChoice = PrunerChoice()
     budget: Budget = Budget()
     keep: Keep = Keep()
+    devices: DeviceChoice = DeviceChoice()
+    trials_per_device: Annotated[int, Field(ge=1, le=10_000)] | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     stall_seconds: PositiveFinite = 600.0
@@ -209,6 +216,7 @@ class Study:
         optuna_id: key of the row in Optuna's table.
         findings: the warnings and notes that the study was accepted with.
         reason: one sentence on why the study is in this state, where there is more to say than the state.
+        data_sha256: of the data that its trials are trained on, as the first that ended brought it.
     """
 
     id: int
@@ -220,6 +228,7 @@ class Study:
     findings: tuple[StudyFinding, ...] = ()
     state: StudyState
     reason: str = ""
+    data_sha256: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -195,7 +195,14 @@ class Worker:
                 return
             points = points[LARGEST_REPORT:]
         said = "" if isinstance(outcome, Failed) else ended.log
-        finish = TrialFinish(fence=fence, outcome=outcome, points=points, train_seconds=ended.seconds, log=said)
+        finish = TrialFinish(
+            fence=fence,
+            outcome=outcome,
+            points=points,
+            train_seconds=ended.seconds,
+            log=said,
+            data_sha256=ended.data_sha256,
+        )
         try:
             answer = self._insist(self._service.finish, FinishRequest(finishes=(finish,)), fence)
         except Unsuitable as error:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import optuna
@@ -18,6 +18,7 @@ from search.errors import SearchError
 from service import dashboard, errors, openapi
 from service.artifacts import Artifacts
 from service.auth import Door, Hardened
+from service.crew import SEEN_SECONDS
 from service.ensemble import Ensemble
 from service.events import CLAIMS_AT_ONCE, Bell
 from service.limits import BodyLimit
@@ -86,7 +87,9 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
         bell = Bell(asyncio.get_running_loop())
         artifacts = await asyncio.to_thread(Artifacts, settings.artifacts_dir, store, clock)
         await asyncio.to_thread(artifacts.sweep)
-        app.state.opened = Opened(store, ensemble, bell, CapacityLimiter(CLAIMS_AT_ONCE), artifacts, clock)
+        silence = timedelta(seconds=settings.lease_seconds + SEEN_SECONDS)
+        claim_turns = CapacityLimiter(CLAIMS_AT_ONCE)
+        app.state.opened = Opened(store, ensemble, bell, claim_turns, artifacts, clock, silence)
         unsubscribe = ensemble.subscribe(bell.ring)
         ticking = asyncio.create_task(_tick(ensemble, artifacts))
         try:

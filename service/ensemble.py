@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,34 +16,31 @@ from search.findings import study_findings
 from search.planning import make_plan
 from search.protocol import (
     Announcement,
-    Assignment,
     ClaimAnswer,
     ClaimRequest,
     FinishAnswer,
     FinishRequest,
+    Receipt,
     ReleaseAnswer,
     ReleaseRequest,
     ReportAnswer,
     ReportRequest,
+    TrialFinish,
     TrialReport,
     Verdict,
 )
 from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.catalogue import find_task, known_tasks
+from service.crew import Crew
 from service.messages import answer_each, suited
 from service.store import DatabaseInUse, NameTaken, NotLeader, Store
+from service.telemetry import Telemetry
 from service.turns import Turns
 from service.watch import UNWATCHED, Watch, timed
 
 LEADER_SECONDS = 15.0
 """A leader that is not heard of for so long may be replaced."""
-
-SEEN_SECONDS = 10.0
-"""How often at most it is recorded that a worker spoke."""
-
-MOST_SEEN = 10_000
-"""Workers remembered for that; a client that makes up names must not fill the memory."""
 
 LONGEST_TASK_IN_NAME = 56  # a name has at most 63 characters
 
@@ -53,6 +49,9 @@ _log = logging.getLogger(__name__)
 
 class Ensemble:
     """The running studies of one database, under one lock.
+
+    Attributes:
+        telemetry: what the workers train now, and how fast.
 
     Args:
         clock: gives aware UTC; all times of leases and studies are its.
@@ -73,12 +72,21 @@ class Ensemble:
         absence_seconds: float | None = None,
         watch: Watch = UNWATCHED,
     ) -> None:
+        self.telemetry = Telemetry()
         self._store = store
         self._watch = watch
-        self._turns = Turns(store, clock, lease_seconds=lease_seconds, leader_seconds=leader_seconds, watch=watch)
+        self._clock = clock
+        self._crew = Crew(store, self.telemetry, watch)
+        self._turns = Turns(
+            store,
+            clock,
+            lease_seconds=lease_seconds,
+            leader_seconds=leader_seconds,
+            on_lead=self._crew.forget,
+            watch=watch,
+        )
         self._longest_pause = None if absence_seconds is None else timedelta(seconds=absence_seconds)
         self._ticked_at: datetime | None = None
-        self._seen_at: dict[str, datetime] = {}
 
     @property
     def leads(self) -> bool:
@@ -126,6 +134,7 @@ class Ensemble:
                 self._let_pass(now)
         except NotLeader:
             self._ticked_at = None
+            self.telemetry.reconcile((), self._clock())
         except Unavailable:
             self._turns.was_away = True
             raise
@@ -141,8 +150,7 @@ class Ensemble:
     def announce(self, announcement: Announcement) -> None:
         """Record a worker and the tasks that it can run."""
         with self._turns.turn() as now:
-            self._store.announce(announcement, now)
-            self._seen_at[announcement.worker] = now
+            self._crew.announce(announcement, now)
 
     def claim(self, request: ClaimRequest, project: str | None = None) -> ClaimAnswer:
         """Hand out trials: first those whose answer was lost, then by priority and age of their studies.
@@ -151,13 +159,12 @@ class Ensemble:
             project: only this project's studies, whatever the request says; None allows all.
         """
         with self._turns.turn() as now:
-            self._see(request.worker, now)
+            self._crew.see(request.worker, now)
             conductors = suited(self._turns, request, project)
             given = [each for conductor in conductors for each in conductor.resend(request.worker, request.held, now)]
             given = given[: request.lanes]
             for conductor in conductors:
-                while len(given) < request.lanes and (new := self._ask(conductor, request.worker, now)) is not None:
-                    given.append(new)
+                given += self._crew.hand_out(conductor, request.worker, request.lanes - len(given), now)
         return ClaimAnswer(assignments=tuple(given))
 
     def report(self, request: ReportRequest, project: str | None = None) -> ReportAnswer:
@@ -190,7 +197,7 @@ class Ensemble:
                 self._turns,
                 "finishes",
                 [(finish.fence, finish) for finish in request.finishes],
-                lambda conductor, finish: conductor.finish(finish, now),
+                lambda conductor, finish: self._take_finish(conductor, finish, now),
                 lambda fence, why: receipt(fence, "lost", why),
                 project,
             )
@@ -300,20 +307,21 @@ class Ensemble:
                 self._turns.doubt(study.project, study.name)
         self._turns.commit()
         self._turns.was_away = False
-
-    def _ask(self, conductor: Conductor, worker: str, now: datetime) -> Assignment | None:
-        """Have a study hand out a trial; what is timed is a trial, not the study's word that it has none."""
-        began = time.perf_counter()
-        given = conductor.claim(worker, now)
-        if given is not None:
-            self._watch.took("ask", time.perf_counter() - began)
-        return given
+        running = ((each.study, trial) for each in self._turns.all() for trial in each.running)
+        self.telemetry.reconcile(running, now)
 
     def _take_report(self, conductor: Conductor, report: TrialReport, now: datetime) -> Verdict:
         answer = conductor.report(report, now)
         trial = conductor.trials.get(report.fence.trial)
         if answer.action != "lost" and trial is not None and trial.lease is not None:
-            self._see(trial.lease.worker, now)
+            self._crew.see(trial.lease.worker, now)
+            self.telemetry.follow(conductor.study, trial, now)
+        return answer
+
+    def _take_finish(self, conductor: Conductor, finish: TrialFinish, now: datetime) -> Receipt:
+        answer = conductor.finish(finish, now)
+        if answer.status == "accepted":
+            self.telemetry.follow(conductor.study, conductor.trials[finish.fence.trial], now)
         return answer
 
     def _insert(self, project: str, request: StudyRequest, plan: Plan, found: tuple[StudyFinding, ...]) -> Study:
@@ -327,12 +335,3 @@ class Ensemble:
             except Unavailable:
                 self._turns.doubt(project, name)
                 raise
-
-    def _see(self, worker: str, now: datetime) -> None:
-        """Record that a worker spoke, now and then."""
-        seen_at = self._seen_at.get(worker)
-        if seen_at is None or now - seen_at >= timedelta(seconds=SEEN_SECONDS):
-            self._store.seen(worker, now)
-            if len(self._seen_at) >= MOST_SEEN:
-                self._seen_at.clear()
-            self._seen_at[worker] = now

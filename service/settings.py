@@ -8,11 +8,13 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
-Workers = Literal["auto"] | Annotated[int, Field(ge=0, le=1024)]
+from search.staffing import Staffing, parse_staffing
+
+Workers = Annotated[Staffing, PlainValidator(lambda said: parse_staffing(str(said))), NoDecode]
 LogFormat = Literal["text", "json"]
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
@@ -26,7 +28,7 @@ class Settings(BaseSettings):
         port: TCP port; 0 takes a free one.
         data_dir: directory of the embedded database and everything else that the service keeps.
         database_url: ``sqlite:///…`` or ``postgresql+psycopg://…``; without it, SQLite in ``data_dir``.
-        workers: local workers to start: a number, or ``auto``, one per device.
+        workers: local workers to start: ``auto``, one per device; a number; or so for each kind, ``cuda=auto,cpu=2``.
         api_key: the administrator's key. Clients send it as a bearer key, browsers as the Basic password.
         worker_key: a second key that is valid, made anew at each start for the workers that the service starts itself.
         tls_cert: file of the certificate, PEM; needs ``tls_key``.
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     data_dir: Path = Path("etude-data")
     database_url: Annotated[str | None, Field(repr=False)] = None
-    workers: Workers = "auto"
+    workers: Workers = parse_staffing("auto")
     api_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     worker_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     tls_cert: Path | None = None

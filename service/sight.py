@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from prometheus_client.core import GaugeMetricFamily
@@ -12,9 +12,6 @@ from search.errors import Unavailable
 from search.study import TrialState
 from service.ensemble import Ensemble
 from service.store import Store
-
-Pace = Callable[[], Mapping[str, float]]
-"""Tells the updates per second of each worker that trains now."""
 
 
 class LocalWorkers(Protocol):
@@ -36,19 +33,11 @@ class Sight(Collector):
 
     Args:
         local_workers: those that the service started itself, once it has.
-        pace: of the workers, where it is known.
     """
 
-    def __init__(
-        self,
-        ensemble: Ensemble,
-        store: Store,
-        local_workers: Callable[[], LocalWorkers | None],
-        pace: Pace | None = None,
-    ) -> None:
+    def __init__(self, ensemble: Ensemble, store: Store, local_workers: Callable[[], LocalWorkers | None]) -> None:
         self._ensemble = ensemble
         self._store = store
-        self._pace = pace
         self._local_workers = local_workers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -94,8 +83,9 @@ class Sight(Collector):
             "Optimizer updates per second of each worker that trains now.",
             labels=["worker"],
         )
-        for worker, rate in {} if self._pace is None else self._pace().items():
-            workers.add_metric([worker], rate)
+        for worker, work in self._ensemble.telemetry.works().items():
+            if work.updates_per_second is not None:
+                workers.add_metric([worker], work.updates_per_second)
         return workers
 
     def _local(self) -> GaugeMetricFamily:

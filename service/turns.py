@@ -31,6 +31,9 @@ Key = tuple[str, str]
 class Turns:
     """The conductors of one database under one lock.
 
+    Args:
+        on_lead: called when the leadership was taken: what is remembered of the database may be old.
+
     Attributes:
         was_away: the database failed, or another service led, since leases were last looked at: workers may have
             spoken in vain.
@@ -43,6 +46,7 @@ class Turns:
         *,
         lease_seconds: float,
         leader_seconds: float,
+        on_lead: Callable[[], None],
         watch: Watch = UNWATCHED,
     ) -> None:
         self.was_away = False
@@ -50,6 +54,7 @@ class Turns:
         self._clock = clock
         self._watch = watch
         self._lease_seconds = lease_seconds
+        self._on_lead = on_lead
         self._leader_term = timedelta(seconds=leader_seconds)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lock = threading.RLock()
@@ -225,6 +230,7 @@ class Turns:
     def _take_over(self, now: datetime) -> None:
         """Build all that runs, and give each worker a full term: it could not be heard for some time."""
         self._resign()
+        self._on_lead()
         with self._guarding_memory():
             for study in self._store.active_studies():
                 conductor = self._build(study.id)

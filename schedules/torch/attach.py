@@ -16,7 +16,7 @@ Group = dict[str, Any]
 
 
 class RateChanged(RuntimeError):
-    """An update was about to run with a constant that the recipe did not set."""
+    """An update was about to run, or has run, with a constant that the recipe did not set."""
 
     def __init__(self, update: int, what: str, wanted: float, found: float) -> None:
         super().__init__(update, what, wanted, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -58,10 +58,14 @@ class Task(Protocol):
     All of it is written for the CPU; data and model are moved to the worker's device. The model is
     built under a seed, so that torch's own random initial weights repeat.
 
+    The options ``batch_size``, ``train_examples``, ``label_noise`` and ``dtype`` are applied by the training: a task
+    that takes them from ``standard_options`` into its TaskInfo need not look at them. One whose training data is too
+    large for the device brings its own loader, see ``BringsBatches``.
+
     Attributes:
         info: what the service must know of it.
-        batch_size: examples of one update. The last, partial batch of an epoch is dropped, so that
-            ``info.updates_per_epoch`` is ``len(data.train) // batch_size``.
+        batch_size: examples of one update, unless an option says otherwise. The last, partial batch of an epoch is
+            dropped, so that ``info.updates_per_epoch`` is ``len(data.train) // batch_size``.
     """
 
     info: TaskInfo
@@ -88,4 +92,26 @@ class NamesHiddenMatrices(Protocol):
         """Those of the model's two-dimensional weights that are neither embedding nor first nor last layer.
 
         A task without this method leaves it to the order of the layers in the model.
+        """
+
+
+@runtime_checkable
+class BringsBatches(Protocol):
+    """What a task has whose training data is too large for the device: its own loader.
+
+    Its ``data`` returns a sample as the training part. Nothing is trained on that, but it goes into the SHA-256 by
+    which a study knows its data: let it stand for all of the data. Validation and test are evaluated as they are.
+    Its TaskInfo says ``train_examples`` and ``batch_size``, and the loader itself applies those of the options
+    ``batch_size``, ``train_examples`` and ``label_noise`` that the task declares; ``dtype`` stays the training's.
+    """
+
+    def batches(self, options: dict[str, Any], seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and targets of one update after the other, on the device, without end.
+
+        It is called once per trial, and at each evaluation where statistics of BatchNorm are measured anew over an
+        epoch of it: several may be under way at once.
+
+        Args:
+            seed: the order, and all else that is drawn, must be a pure function of it; every trial of a study is
+                given the same.
         """

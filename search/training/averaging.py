@@ -16,8 +16,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn, up
 
 from schedules import Ema, Recipe, Swa
 from search.seeds import derive_seed
-from search.tasks.base import Split
-from search.training.data import batches
+from search.training.data import Batches
+from search.training.precision import autocast
 
 Mean = Callable[[list[Tensor], list[Tensor], int], Any]
 """Moves averages, in place, towards new weights; told how many weights they already are the average of."""
@@ -46,13 +46,18 @@ class Statistics:
     """Measures the statistics of BatchNorm anew, over the training data and for the weights as they stand.
 
     Args:
+        train: what the run is trained on.
+        n_batches: of one epoch.
         seed: of the run; the order of the batches, and all that the model draws, follow from it.
+        dtype: in which the model computes.
     """
 
-    def __init__(self, train: Split, batch_size: int, seed: int) -> None:
+    def __init__(self, train: Batches, n_batches: int, seed: int, device: torch.device, dtype: str) -> None:
         self._train = train
-        self._batch_size = batch_size
+        self._n_batches = n_batches
         self._seed = derive_seed(seed, "statistics")
+        self._device = device
+        self._dtype = dtype
 
     def refresh(self, model: nn.Module) -> None:
         """Make one pass over the training data in training mode, if the model keeps any statistics.
@@ -61,11 +66,11 @@ class Statistics:
         """
         if not any(isinstance(module, _BatchNorm) for module in model.modules()):
             return
-        device = self._train.inputs.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
             torch.manual_seed(self._seed)
-            epoch = islice(batches(self._train, self._batch_size, self._seed), len(self._train) // self._batch_size)
-            update_bn((inputs for inputs, _ in epoch), model)
+            epoch = islice(self._train(self._seed), self._n_batches)
+            with autocast(self._device, self._dtype):
+                update_bn((inputs for inputs, _ in epoch), model)
 
 
 class Own:

@@ -12,13 +12,14 @@ from torch.optim import Optimizer
 
 from schedules import Recipe
 from schedules.torch import build_optimizer, hidden_matrices
-from search.errors import Unsuitable
+from search.errors import OtherData, Unsuitable
 from search.protocol import Assignment, Cancelled, Completed, Diverged, Outcome, Point, Pruned
 from search.seeds import derive_seed
-from search.tasks.base import Data, NamesHiddenMatrices, Split, Task
+from search.tasks.base import BringsBatches, NamesHiddenMatrices, Split, Task
 from search.training.averaging import Statistics, judged
-from search.training.data import Datasets, batches
+from search.training.data import Datasets, batch_size, source
 from search.training.measure import Losses, finite, measure
+from search.training.precision import forward
 from search.training.rate import Pilot
 
 LOOK_UPDATES: Final = 256
@@ -82,16 +83,20 @@ class _Run:
     """One trial under way: weights, rate, and the losses not looked at yet."""
 
     def __init__(self, task: Task, assignment: Assignment, datasets: Datasets) -> None:
-        options = _options(task, assignment)
+        options = options_of(task, assignment)
         self._task = task
         self._assignment = assignment
         self._data = datasets.get(task, options)
-        _check_fit(task, assignment, self._data)
+        _check_data(task, assignment, datasets.sha256(task, options))
+        _check_fit(task, assignment, options, len(self._data.train))
+        self._dtype: str = options.get("dtype", "float32")
+        self._batches = source(task, self._data, options, datasets.device)
         torch.manual_seed(derive_seed(assignment.seed, "weights"))
         self._model = task.model(dict(options)).to(datasets.device)
         recipe, horizon = assignment.recipe, assignment.horizon
         optimizer = _optimizer(recipe, task, self._model)
-        statistics = Statistics(self._data.train, task.batch_size, assignment.seed)
+        n_batches = assignment.updates_per_epoch
+        statistics = Statistics(self._batches, n_batches, assignment.seed, datasets.device, self._dtype)
         self._pilot = Pilot(optimizer, recipe, horizon)
         self._judged = judged(recipe, self._model, optimizer, horizon, statistics)
         self._losses = Losses()
@@ -99,11 +104,11 @@ class _Run:
     def train(self, monitor: Monitor) -> Outcome | None:
         model, loss_of, losses, pilot = self._model, self._task.loss, self._losses, self._pilot
         horizon, seed, updated = self._assignment.horizon, self._assignment.seed, self._judged.updated
-        order = batches(self._data.train, self._task.batch_size, derive_seed(seed, "order"))
+        order, compute = self._batches(derive_seed(seed, "order")), forward(model, self._dtype)
         torch.manual_seed(derive_seed(seed, "noise"))
         model.train()
         for update, (inputs, targets) in zip(range(horizon), order, strict=False):
-            loss = loss_of(model(inputs), targets)
+            loss = loss_of(compute(inputs), targets)
             torch.autograd.backward(loss)
             losses.add(loss.detach(), update, pilot.step(update))
             updated(update + 1)
@@ -123,7 +128,7 @@ class _Run:
 
     def _measure(self, done: int, split: Split, prefix: str) -> dict[str, float]:
         with self._judged.weights(done) as model:
-            return measure(self._task, model, split, prefix)
+            return measure(self._task, model, split, prefix, dtype=self._dtype)
 
     def _is_due(self, done: int) -> bool:
         return self._is_evaluated(done) or self._losses.n_unseen >= LOOK_UPDATES
@@ -199,23 +204,37 @@ def _hidden(task: Task, model: nn.Module) -> list[Tensor]:
     return list(task.hidden_matrices(model)) if isinstance(task, NamesHiddenMatrices) else hidden_matrices(model)
 
 
-def _options(task: Task, assignment: Assignment) -> dict[str, Any]:
+def options_of(task: Task, assignment: Assignment) -> dict[str, Any]:
+    """The options that an assignment is trained with, each default filled in.
+
+    Raises:
+        Unsuitable: the task does not have or take one of them.
+    """
     try:
         return dict(task.info.complete(assignment.task_options))
     except ValueError as error:
         raise Unsuitable(str(error), where=("task_options",)) from error
 
 
-def _check_fit(task: Task, assignment: Assignment, data: Data) -> None:
+def _check_data(task: Task, assignment: Assignment, found: str) -> None:
+    recorded = assignment.data_sha256
+    if recorded is not None and recorded != found:
+        raise OtherData(task.info.name, recorded=recorded, found=found)
+
+
+def _check_fit(task: Task, assignment: Assignment, options: dict[str, Any], n_train: int) -> None:
     try:
         assignment.recipe.check(assignment.horizon)
     except ValueError as error:
         raise Unsuitable(str(error), where=("recipe",)) from error
-    updates = len(data.train) // task.batch_size
+    if isinstance(task, BringsBatches):
+        return
+    size = batch_size(task, options)
+    updates = n_train // size
     if updates != assignment.updates_per_epoch:
         raise Unsuitable(
-            f"an epoch of task {task.info.name} is {updates} updates ({len(data.train)} examples in batches of "
-            f"{task.batch_size}), not {assignment.updates_per_epoch} as its TaskInfo says",
+            f"an epoch of task {task.info.name} is {updates} updates ({n_train} examples in batches of "
+            f"{size}), not {assignment.updates_per_epoch} as its TaskInfo says",
             where=("task",),
             value=assignment.updates_per_epoch,
         )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from search.protocol import Metrics
 from search.tasks.base import Split, Task
+from search.training.precision import forward
 
 EVALUATION_EXAMPLES: Final = 8192
 """Examples of one forward pass of an evaluation."""
@@ -61,10 +62,11 @@ class Losses:
 
 
 @torch.no_grad()
-def measure(task: Task, model: nn.Module, split: Split, prefix: str) -> dict[str, float]:
+def measure(task: Task, model: nn.Module, split: Split, prefix: str, *, dtype: str = "float32") -> dict[str, float]:
     """Loss and metrics over a whole split, named ``prefix_loss`` and so on; leaves the model in training mode."""
     model.eval()
-    outputs = torch.cat([model(inputs) for inputs in torch.split(split.inputs, EVALUATION_EXAMPLES)])
+    compute = forward(model, dtype)
+    outputs = torch.cat([compute(inputs) for inputs in torch.split(split.inputs, EVALUATION_EXAMPLES)])
     measured = {"loss": task.loss(outputs, split.targets), **task.metrics(outputs, split.targets)}
     model.train()
     return {f"{prefix}_{name}": float(value) for name, value in measured.items()}

@@ -10,18 +10,9 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 
 from schedules import Recipe
+from schedules.torch import RateChanged
 
 Group = dict[str, Any]
-
-
-class RateChanged(RuntimeError):
-    """Something other than the recipe wrote the optimizer's learning rate, weight decay or momentum."""
-
-    def __init__(self, update: int, wanted: float, found: float, what: str = "learning rate") -> None:
-        super().__init__(
-            f"the {what} must be the recipe's and nobody else's: after update {update} the optimizer has "
-            f"{found!r} where {wanted!r} was set"
-        )
 
 
 class Pilot:
@@ -54,7 +45,7 @@ class Pilot:
         self._optimizer.step()
         for group in self._optimizer.param_groups:
             if group["lr"] != rate:
-                raise RateChanged(update, rate, float(group["lr"]))
+                raise RateChanged(update, "lr", rate, float(group["lr"]))
         if wanted:
             self._check_curves(update, wanted)
         self._optimizer.zero_grad(set_to_none=True)
@@ -77,7 +68,7 @@ class Pilot:
         for curve, value in zip(self._curves, wanted, strict=True):
             for group in curve.groups(self._optimizer):
                 if curve.read(group) != value:
-                    raise RateChanged(update, value, curve.read(group), curve.what)
+                    raise RateChanged(update, curve.key, value, curve.read(group))
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,6 @@ class _Curve:
         at: its value at an update of a run of so many.
     """
 
-    what: str
     key: Literal["weight_decay", "momentum", "betas"]
     at: Callable[[int, int], float]
 
@@ -108,8 +98,8 @@ class _Curve:
 def _curves(recipe: Recipe) -> tuple[_Curve, ...]:
     curves, momentum = [], recipe.optimizer.memory
     if recipe.weight_decay is not None:
-        curves.append(_Curve("weight decay", "weight_decay", recipe.weight_decay_at))
+        curves.append(_Curve("weight_decay", recipe.weight_decay_at))
     if recipe.momentum is not None and momentum is not None:
         key: Literal["momentum", "betas"] = "betas" if recipe.optimizer.momentum_field == "beta1" else "momentum"
-        curves.append(_Curve("momentum", key, partial(recipe.momentum.at, momentum)))
+        curves.append(_Curve(key, partial(recipe.momentum.at, momentum)))
     return tuple(curves)

@@ -15,7 +15,7 @@ from search.tasks import registry
 from search.tasks.base import Task
 from search.training.data import Datasets
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
-from search.training.loop import Monitor, Weights, train
+from search.training.loop import Monitor, Weights, options_of, train
 from search.training.weights import packed
 
 
@@ -29,6 +29,7 @@ class Ended:
         process_broken: the device failed, and this process must not be used again.
         log: tail of what the training printed and logged; a failure's traceback is with the outcome.
         weights: writes the weights of a run that reached its horizon as a file, while they are wanted.
+        data_sha256: of the data that it was trained on; None for a failure.
     """
 
     outcome: Outcome | None
@@ -36,6 +37,7 @@ class Ended:
     process_broken: bool = False
     log: str = ""
     weights: Callable[[], bytes] | None = None
+    data_sha256: str | None = None
 
 
 class Trainer:
@@ -51,14 +53,16 @@ class Trainer:
         started = time.perf_counter()
         kept: list[Weights] = []
         broken = False
+        data_sha256: str | None = None
         with listening() as said:
             try:
                 task = self._task(assignment.task)
                 outcome = train(task, assignment, monitor, self._datasets, keep=kept.append)
+                data_sha256 = self._datasets.sha256(task, options_of(task, assignment))
             except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
                 outcome, broken = self._explain(error, assignment, said.text()), is_of_the_device(error)
         weights = partial(_pack, kept[0], assignment) if kept else None
-        return Ended(outcome, time.perf_counter() - started, broken, said.text(), weights)
+        return Ended(outcome, time.perf_counter() - started, broken, said.text(), weights, data_sha256)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

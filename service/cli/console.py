@@ -32,6 +32,9 @@ COLOURS = {
     "diverged": "magenta",
     "cancelled": "dim",
     "failed": "red",
+    "training": "cyan",
+    "idle": "dim",
+    "silent": "yellow",
 }
 
 
@@ -93,10 +96,10 @@ def counts_line(study: StudyDetailOut) -> str:
 
 
 def studies_table(studies: Sequence[StudyOut]) -> Table:
-    table = _table("study", "task", "state", "trials", "created", "")
+    listed = table("study", "task", "state", "trials", "created", "")
     for study in studies:
         created = study.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(
+        listed.add_row(
             study.name,
             study.task,
             coloured(study.state),
@@ -104,14 +107,14 @@ def studies_table(studies: Sequence[StudyOut]) -> Table:
             created,
             plain(study.reason),
         )
-    return table
+    return listed
 
 
 def leaderboard_table(board: LeaderboardOut) -> Table:
-    table = _table("#", "trial", board.metric, "test", "recipe", "time", title=f"Leaderboard of {board.study}")
+    listed = table("#", "trial", board.metric, "test", "recipe", "time", title=f"Leaderboard of {board.study}")
     for trial in board.items:
         test = plain(next(iter(_test_metrics(trial)), "–"))
-        table.add_row(
+        listed.add_row(
             str(trial.rank),
             str(trial.number),
             number(trial.value),
@@ -119,16 +122,16 @@ def leaderboard_table(board: LeaderboardOut) -> Table:
             plain(trial.summary),
             seconds(trial.train_seconds),
         )
-    return table
+    return listed
 
 
 def trials_table(trials: Sequence[TrialOut]) -> Table:
-    table = _table("trial", "state", "value", "recipe", "")
+    listed = table("trial", "state", "value", "recipe", "")
     for trial in trials:
-        table.add_row(
+        listed.add_row(
             str(trial.number), coloured(trial.state), number(trial.value), plain(trial.summary), plain(trial.reason)
         )
-    return table
+    return listed
 
 
 def print_trial(console: Console, trial: TrialDetailOut) -> None:
@@ -171,8 +174,9 @@ def _test_metrics(trial: TrialOut) -> list[str]:
     return [f"{name.removeprefix('test_')} {number(value)}" for name, value in ordered]
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=False)
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table in the house's style."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=False)
     for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
+        made.add_column(name, overflow="fold")
+    return made

@@ -29,7 +29,7 @@ def demo(
     trials: Annotated[int, typer.Option(min=1, help="Trials of the study.")] = 60,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each trial.")] = 20,
     task: Annotated[str, typer.Option(help="Task to train.")] = "digits-mlp",
-    workers: Annotated[str, typer.Option(help="Local workers: a number, or auto: one per device.")] = "auto",
+    workers: Annotated[str, typer.Option(help="Local workers: auto, one per device; N; or cuda=auto,cpu=2.")] = "auto",
     directory: Annotated[Path, typer.Option(help="Where each run makes a data directory.")] = Path("etude-demo"),
 ) -> None:
     """Start a service of its own, run a study from end to end, show what it found, stop the service.

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from search.devices import DeviceSlot, cpu_slots, detect_devices
+from search.devices import DeviceSlot
 from search.errors import SearchError
 from search.fleet import Fleet
 from search.signals import stopped_by_signals
@@ -50,7 +50,8 @@ def serve(
         typer.Option(help="postgresql+psycopg://… or sqlite:///…  [ETUDE_DATABASE_URL, SQLite in the data directory]"),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Local workers: a number, or auto: one per device. [ETUDE_WORKERS, auto]")
+        str | None,
+        typer.Option(help="Local workers: auto, one per device; or N; or cuda=auto,cpu=2. [ETUDE_WORKERS, auto]"),
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM. [ETUDE_TLS_CERT]")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM. [ETUDE_TLS_KEY]")] = None,
@@ -115,6 +116,7 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
     with bind(settings.host, settings.port) as listening:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         _warn(settings)
+        fleet = local_fleet(settings)
         tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
         with told_in_a_sentence():
             # The web framework costs a second that --help and the other commands should not wait for.
@@ -125,19 +127,19 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
             server.start()
 
         def announced(since: datetime) -> set[int]:
-            records = app.state.opened.store.workers()
+            records = app.state.opened.store.workers(since)
             return {each.announcement.pid for each in records if each.announced_at >= since}
 
-        app.state.local_workers = fleet = local_fleet(settings)
-        _serve(fleet, settings, server, announced, announce, parent)
+        app.state.local_workers = fleet
+        _serve(settings, server, fleet, announced, announce, parent)
     if server.broke:
         raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
 
 
 def _serve(
-    fleet: Fleet,
     settings: Settings,
     server: Server,
+    fleet: Fleet,
     announced: Announced,
     announce: Callable[[Settings], None],
     parent: int | None,
@@ -184,26 +186,20 @@ def wait_for_workers(
 
 def local_fleet(settings: Settings) -> Fleet:
     """The workers that the service starts itself; their key is made for this start and travels in their environment."""
-    slots = _slots(settings)
     command = [sys.executable, "-m", "service", "worker", "--url", settings.local_url]
     command += ["--parent", str(os.getpid())]
     environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
     if settings.tls_cert is not None:
         environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
     environment |= {"ETUDE_API_KEY": settings.worker_key or "", "ETUDE_LOG_FORMAT": settings.log_format}
-    return Fleet(command, slots, environment)
+    return Fleet(command, _slots(settings), environment)
 
 
 def _slots(settings: Settings) -> list[DeviceSlot]:
-    if settings.workers == 0:
-        return []
-    found = detect_devices()
-    if settings.workers == "auto":
-        return found
-    if found[0].kind == "cpu":
-        return cpu_slots(settings.workers)
-    # More workers than devices share them in turn.
-    return [found[index % len(found)] for index in range(settings.workers)]
+    try:
+        return settings.workers.slots()
+    except ValueError as error:
+        raise Stop(Exit.UNSAFE, f"--workers (ETUDE_WORKERS) {settings.workers}: {error}") from error
 
 
 @contextmanager

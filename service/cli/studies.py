@@ -57,6 +57,10 @@ def submit(
     sampler: Annotated[str | None, typer.Option(help="tpe or random.")] = None,
     pruner: Annotated[str | None, typer.Option(help="none, median or halving.")] = None,
     priority: Annotated[int | None, typer.Option(help="Studies of higher priority get workers first.")] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Kind of device to train on: cpu, cuda or other; may be repeated.")
+    ] = None,
+    trials_per_device: Annotated[int | None, typer.Option(help="Trials that train on one device at once.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="Task option NAME=VALUE; may be repeated.")] = None,
     acknowledge: Annotated[
@@ -84,6 +88,8 @@ def submit(
         "sampler.kind": sampler,
         "pruner.kind": pruner,
         "priority": priority,
+        "devices.kinds": device,
+        "trials_per_device": trials_per_device,
         "acknowledge": acknowledge,
         "labels": pairs("--label", label or ()),
         "task_options": options and {key: scalar(value) for key, value in options.items()},
@@ -121,6 +127,8 @@ def _show_posted(service: Client, study: StudyDetailOut, *, as_json: bool) -> No
         f"study [bold]{study.name}[/] is {coloured(study.state)}: {study.request.budget.trials} trials "
         f"of {study.plan.horizon} updates\n  etude watch {study.name}\n  {service.url}/dashboard"
     )
+    if study.waiting_for is not None:
+        out().print(f"  waits for {plain(study.waiting_for)}")
     print_findings(out(), study.findings)
 
 
@@ -175,6 +183,8 @@ def _show_study(service: Client, study: StudyDetailOut) -> None:
     console.print(f"  task      {study.task}, {plan.horizon} updates of {plan.updates_per_epoch} per epoch")
     console.print(f"  objective {plan.direction} {plan.metric}, {plan.at}")
     console.print(f"  trials    {progress.finished} of {progress.budget}: {counts_line(study)}")
+    if study.waiting_for is not None:
+        console.print(f"  waits for {plain(study.waiting_for)}")
     console.print(f"  time      {seconds(progress.seconds)}, left: {seconds(progress.seconds_left)}")
     print_findings(console, study.findings)
     console.print()

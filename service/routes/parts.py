@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, NoReturn
 
 from anyio import CapacityLimiter
@@ -40,7 +40,11 @@ CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "The state for
 
 @dataclass(frozen=True)
 class Opened:
-    """The running service: what the lifespan opened, for routes to use."""
+    """The running service: what the lifespan opened, for routes to use.
+
+    Attributes:
+        silence: a worker that has not been heard of for so long is taken to be gone.
+    """
 
     store: Store
     ensemble: Ensemble
@@ -48,6 +52,7 @@ class Opened:
     claim_turns: CapacityLimiter
     artifacts: Artifacts
     clock: Callable[[], datetime]
+    silence: timedelta
 
 
 async def opened(request: Request) -> Opened:

@@ -11,8 +11,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import JsonValue, ValidationError
 
 from search.errors import Unsuitable
-from search.study import Budget, Study, StudyRequest, StudyState
+from search.study import Budget, Study, StudyRequest, StudyState, TrialState
 from service import events, schemas
+from service.crew import waiting_for
 from service.routes.examples import STUDY_EXAMPLES
 from service.routes.parts import (
     CONFLICT,
@@ -135,10 +136,19 @@ def _amended(parts: Mapping[str, JsonValue], budget: Budget) -> Budget:
 
 def _detail(service: Opened, study: Study) -> StudyDetailOut:
     best = service.store.leaderboard(study.id, limit=1)
+    counts = service.store.counts(study.id)
     return schemas.study_detail(
         study,
-        counts=service.store.counts(study.id),
+        counts=counts,
         best=best[0] if best else None,
         weights=service.store.weights(study.id, [trial.number for trial in best]),
+        waiting_for=_lacked(service, study, counts),
         now=service.clock(),
     )
+
+
+def _lacked(service: Opened, study: Study, counts: Mapping[TrialState, int]) -> str | None:
+    """The worker that a study lacks, while it is open and nobody trains it."""
+    if study.state not in (StudyState.QUEUED, StudyState.RUNNING) or counts[TrialState.RUNNING]:
+        return None
+    return waiting_for(study, service.store.workers(seen_since=service.clock() - service.silence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -9,9 +10,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from search.tasks.info import TaskInfo
 from service.metrics import Metrics
-from service.routes.parts import REFUSALS, Service, StrictRoute
-from service.schemas import HealthOut, PageOut, ReadyOut, WorkerOut
+from service.routes.parts import REFUSALS, Project, Service, StrictRoute
+from service.schemas import HealthOut, PageOut, ReadyOut, TrainingOut, WorkerOut
 from service.store import WorkerRecord
+from service.telemetry import Training, Work
+
+LISTED = timedelta(hours=1)
+"""A worker that has not been heard of for so long leaves the list."""
 
 router = APIRouter(tags=["system"], route_class=StrictRoute, responses=REFUSALS)
 
@@ -23,9 +28,22 @@ def list_tasks(service: Service) -> PageOut[TaskInfo]:
 
 
 @router.get("/v1/workers")
-def list_workers(service: Service) -> PageOut[WorkerOut]:
-    """List the workers that have announced themselves."""
-    return PageOut[WorkerOut](items=[_worker(record) for record in service.store.workers()])
+def list_workers(service: Service, project: Project = "default") -> PageOut[WorkerOut]:
+    """List the workers heard of within the hour, by host and device: what each trains for the project, and how fast.
+
+    Trials of other projects are counted, not named.
+    """
+    now, works = service.clock(), service.ensemble.telemetry.works()
+    found = [
+        _worker(
+            record,
+            works.get(record.announcement.worker, Work()),
+            project,
+            is_silent=now - record.seen_at > service.silence,
+        )
+        for record in service.store.workers(seen_since=now - LISTED)
+    ]
+    return PageOut[WorkerOut](items=sorted(found, key=_by_place))
 
 
 @router.get("/healthz", responses={})
@@ -55,8 +73,10 @@ async def index() -> RedirectResponse:
     return RedirectResponse("/dashboard/", 307)
 
 
-def _worker(record: WorkerRecord) -> WorkerOut:
+def _worker(record: WorkerRecord, work: Work, project: str, *, is_silent: bool) -> WorkerOut:
+    """A worker as one project may see it."""
     said = record.announcement
+    own = [each for each in work.trainings if each.project == project]
     return WorkerOut(
         worker=said.worker,
         host=said.host,
@@ -64,6 +84,26 @@ def _worker(record: WorkerRecord) -> WorkerOut:
         device=said.device,
         versions=dict(said.versions),
         tasks=[task.name for task in said.tasks],
+        state="silent" if is_silent else "training" if work.trainings else "idle",
+        trials=[_training(each) for each in own],
+        other_trials=len(work.trainings) - len(own),
+        updates_per_second=work.updates_per_second,
         announced_at=record.announced_at,
         seen_at=record.seen_at,
     )
+
+
+def _training(training: Training) -> TrainingOut:
+    return TrainingOut(
+        project=training.project,
+        study=training.study,
+        trial=training.trial,
+        attempt=training.attempt,
+        update=training.update,
+        horizon=training.horizon,
+        updates_per_second=training.updates_per_second,
+    )
+
+
+def _by_place(worker: WorkerOut) -> tuple[str, str, int, str]:
+    return worker.host, worker.device.kind, worker.device.index, worker.worker

@@ -35,7 +35,7 @@ from service.schemas.studies import (
     study_detail,
     study_out,
 )
-from service.schemas.system import HealthOut, ReadyOut, WorkerOut
+from service.schemas.system import HealthOut, ReadyOut, TrainingOut, WorkerOut
 from service.schemas.trials import (
     AttemptOut,
     BestOut,
@@ -86,6 +86,7 @@ __all__ = [
     "StudyFindingOut",
     "StudyOut",
     "StudyPatch",
+    "TrainingOut",
     "TrialDetailOut",
     "TrialOut",
     "WeightsOut",

@@ -27,6 +27,7 @@ class StudyOut(Out):
         request: what was asked for, with labels, priority and budget as they are now.
         plan: what the request means for its task, every default filled in.
         reason: why it is in this state, where there is more to say than the state.
+        data_sha256: of the data that its trials are trained on; ``null`` until the first trial has ended.
     """
 
     project: str
@@ -34,6 +35,7 @@ class StudyOut(Out):
     task: str
     state: StudyState
     reason: str
+    data_sha256: str | None
     request: StudyRequest
     plan: Plan
     created_at: datetime
@@ -78,12 +80,14 @@ class StudyDetailOut(StudyOut):
         findings: the warnings and notes that the study was accepted with.
         counts: trials per state; a state without trials is 0.
         best: the completed trial with the best value.
+        waiting_for: the worker that it lacks, while no worker heard of lately may train it.
     """
 
     findings: list[StudyFindingOut]
     counts: dict[TrialState, int]
     progress: ProgressOut
     best: TrialOut | None
+    waiting_for: str | None
 
 
 class StudyPatch(Body):
@@ -135,6 +139,7 @@ def study_detail(
     counts: dict[TrialState, int],
     best: Trial | None,
     weights: Mapping[int, Artifact],
+    waiting_for: str | None,
     now: datetime,
 ) -> StudyDetailOut:
     """A study with its progress."""
@@ -144,6 +149,7 @@ def study_detail(
         counts={state: counts.get(state, 0) for state in TrialState},
         progress=_progress(study, counts, now),
         best=None if best is None else trial_out(study, best, weights),
+        waiting_for=waiting_for,
     )
 
 
@@ -158,6 +164,7 @@ def _study_fields(study: Study) -> dict[str, Any]:
         "task": study.plan.task,
         "state": study.state,
         "reason": study.reason,
+        "data_sha256": study.data_sha256,
         "request": study.request,
         "plan": study.plan,
         "created_at": study.created_at,

@@ -9,11 +9,33 @@ from search.protocol import Device
 from service.schemas.base import Out
 
 
+class TrainingOut(Out):
+    """One trial that a worker trains now.
+
+    Attributes:
+        update: updates done, as last heard.
+        horizon: updates of the whole run.
+        updates_per_second: of late; ``null`` before there is anything to measure.
+    """
+
+    project: str
+    study: str
+    trial: int
+    attempt: int
+    update: int
+    horizon: int
+    updates_per_second: float | None
+
+
 class WorkerOut(Out):
-    """A worker, as it announced itself.
+    """A worker, as it announced itself, and what it does.
 
     Attributes:
         tasks: names of the tasks that it announced.
+        state: ``silent`` when it has not been heard of for longer than a lease lasts.
+        trials: what it trains now for this project.
+        other_trials: how many trials of other projects it trains now.
+        updates_per_second: of all its trials together; ``null`` before there is anything to measure.
         seen_at: when it was last heard of.
     """
 
@@ -23,6 +45,10 @@ class WorkerOut(Out):
     device: Device
     versions: dict[str, str]
     tasks: list[str]
+    state: Literal["training", "idle", "silent"]
+    trials: list[TrainingOut]
+    other_trials: int
+    updates_per_second: float | None
     announced_at: datetime
     seen_at: datetime
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, RowMapping, Select, func, select
 
 from search.errors import NotFound
 from search.ledger import Attempt
@@ -206,16 +206,17 @@ class Reader:
             for row in self._all(query.limit(limit))
         ]
 
-    def workers(self) -> list[WorkerRecord]:
-        """Every worker that ever announced itself, the last seen first."""
-        return [
-            WorkerRecord(
-                announcement=Announcement.model_validate(row["announcement"]),
-                announced_at=row["announced_at"],
-                seen_at=row["seen_at"],
-            )
-            for row in self._all(select(workers).order_by(workers.c.seen_at.desc(), workers.c.worker))
-        ]
+    def workers(self, seen_since: datetime | None = None) -> list[WorkerRecord]:
+        """Every worker that announced itself and was heard of since a moment, the last seen first."""
+        query = select(workers).order_by(workers.c.seen_at.desc(), workers.c.worker)
+        if seen_since is not None:
+            query = query.where(workers.c.seen_at >= seen_since)
+        return [_worker(row) for row in self._all(query)]
+
+    def worker(self, name: str) -> WorkerRecord | None:
+        """One worker as it announced itself; None when it never did."""
+        found = self._all(select(workers).where(workers.c.worker == name))
+        return _worker(found[0]) if found else None
 
     def announced_tasks(self) -> list[TaskInfo]:
         """The tasks that workers have announced, by name."""
@@ -224,3 +225,11 @@ class Reader:
     def _all(self, query: Select[Any]) -> list[Any]:
         with reading(self.engine) as connection:
             return list(connection.execute(query).mappings())
+
+
+def _worker(row: RowMapping) -> WorkerRecord:
+    return WorkerRecord(
+        announcement=Announcement.model_validate(row["announcement"]),
+        announced_at=row["announced_at"],
+        seen_at=row["seen_at"],
+    )

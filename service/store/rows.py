@@ -28,6 +28,7 @@ def study_row(study: Study) -> Row:
     return {
         "state": study.state.value,
         "reason": storable(study.reason),
+        "data_sha256": study.data_sha256,
         "request": study.request.model_dump(mode="json"),
         "started_at": study.started_at,
         "finished_at": study.finished_at,
@@ -45,6 +46,7 @@ def to_study(row: RowMapping) -> Study:
         findings=tuple(StudyFinding.model_validate(each) for each in row["findings"]),
         state=StudyState(row["state"]),
         reason=row["reason"],
+        data_sha256=row["data_sha256"],
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

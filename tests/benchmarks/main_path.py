@@ -17,6 +17,7 @@ import httpx
 from sqlalchemy import Connection, event
 
 from search.ledger import Changes
+from search.staffing import parse_staffing
 from search.study import Budget, StudyRequest, TrialState
 from service.cli.serve import local_fleet
 from service.client import Client
@@ -45,14 +46,14 @@ def main() -> None:
 @contextmanager
 def _served(directory: Path) -> Iterator[LiveServer]:
     url = sys.argv[1] if len(sys.argv) > 1 else None
-    with serving(Settings(data_dir=directory, database_url=url, workers=0)) as live:
+    with serving(Settings(data_dir=directory, database_url=url, workers=parse_staffing("0"))) as live:
         yield live
 
 
 def _measure_trials(live: LiveServer, store: Store) -> None:
     """Train a study with local workers, and count what it writes; workers start before the clock does."""
     port = int(live.url.rpartition(":")[2])
-    fleet = local_fleet(live.settings.model_copy(update={"port": port, "workers": N_WORKERS}))
+    fleet = local_fleet(live.settings.model_copy(update={"port": port, "workers": parse_staffing(str(N_WORKERS))}))
     fleet.start()
     try:
         with Client(live.url) as client:

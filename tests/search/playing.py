@@ -65,9 +65,21 @@ def a_report(fence: Fence, *points: Point, update: int | None = None) -> TrialRe
     return TrialReport(fence=fence, update=last if update is None else update, points=points)
 
 
-def a_finish(fence: Fence, *points: Point, outcome: Outcome | None = None, train_seconds: float = 1.0) -> TrialFinish:
+def a_finish(
+    fence: Fence,
+    *points: Point,
+    outcome: Outcome | None = None,
+    train_seconds: float = 1.0,
+    data_sha256: str | None = None,
+) -> TrialFinish:
     """Build a finish, of a completed run unless told otherwise."""
-    return TrialFinish(fence=fence, outcome=outcome or Completed(), points=points, train_seconds=train_seconds)
+    return TrialFinish(
+        fence=fence,
+        outcome=outcome or Completed(),
+        points=points,
+        train_seconds=train_seconds,
+        data_sha256=data_sha256,
+    )
 
 
 def the_loss(recipe: Recipe, update: int) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from search.errors import Unsuitable
 from search.planning import EXTERNAL, MOST_SHOWN, make_plan
 from search.study import Plan, PrunerChoice
+from search.tasks.info import standard_options
 from tests.search.factories import TASK, a_plan, a_request
 
 MULTI_FACTOR = {"families": ["constant", "multi_factor"]}
@@ -73,6 +74,32 @@ def test_a_request_that_its_task_cannot_serve_is_refused(
     assert refused.value.value == value
 
 
+SIZED = TASK.model_copy(
+    update={
+        "options": standard_options(batch_size=10, train_examples=105),
+        "train_examples": 105,
+        "batch_size": 10,
+    }
+)
+"""The same task, with a choice of batch size and number of examples."""
+
+
+@pytest.mark.parametrize(
+    "options, sizes, name",
+    [
+        ({"batch_size": 51, "train_examples": 50}, "a batch_size of 51 and 50 examples", "batch_size"),
+        ({"train_examples": 9}, "a batch_size of 10 and 9 examples", "train_examples"),
+    ],
+)
+def test_a_batch_larger_than_what_there_is_to_train_on_is_refused(
+    options: dict[str, int], sizes: str, name: str
+) -> None:
+    with pytest.raises(Unsuitable, match=f"an epoch of the task toy has no update: .* got {sizes}") as refused:
+        make_plan(a_request(task_options=options), SIZED)
+    assert refused.value.where == ("task_options", name)
+    assert refused.value.value == options[name]
+
+
 @pytest.mark.parametrize(
     "fields, message, where",
     [
@@ -112,6 +139,14 @@ def test_a_plan_fills_in_what_the_request_leaves_to_the_task() -> None:
         rungs=(),
         shown=every_epoch,
     )
+
+
+@pytest.mark.parametrize(
+    "options, updates", [({}, 10), ({"batch_size": 35}, 3), ({"batch_size": 30, "train_examples": 89}, 2)]
+)
+def test_a_plan_counts_its_epochs_in_the_batches_that_were_chosen(options: dict[str, int], updates: int) -> None:
+    plan = make_plan(a_request(task_options=options, epochs=50), SIZED)
+    assert (plan.horizon, plan.updates_per_epoch, plan.evaluate_every) == (50 * updates, updates, updates)
 
 
 def test_a_plan_takes_the_direction_of_the_metric_that_the_request_names() -> None:

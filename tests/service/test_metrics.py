@@ -12,12 +12,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from search.protocol import Failed
+from service.ensemble import Ensemble
 from service.metrics import Metrics
+from service.sight import Sight
+from service.store import open_store
 from tests.databases import DATABASES
 from tests.search.playing import LEASE_SECONDS, Clock
 from tests.service.by_hand import HORIZON, claim, create, finish, point, report, train
-from tests.service.playing import a_request, an_ensemble, claim_one
+from tests.service.playing import a_request, an_ensemble, claim_one, the_curve
 from tests.service.playing import finish as finish_one
+from tests.service.playing import report as report_one
 from tests.service.problems import read_problem
 from tests.service.server import LiveServer, serving, settings_in
 
@@ -194,3 +198,21 @@ def test_a_reader_that_asks_for_openmetrics_gets_it(client: httpx.Client) -> Non
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_worker_that_trains_is_seen_with_its_speed(database: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("sqlite_url" if database == "sqlite" else "postgres_url")
+    clock, metrics = Clock(), Metrics("1.0")
+    store = open_store(url, clock=clock)
+    ensemble = Ensemble(store, clock, LEASE_SECONDS)
+    ensemble.start()
+    metrics.registry.register(Sight(ensemble, store, local_workers=lambda: None))
+    ensemble.create_study("default", a_request())
+    given = claim_one(ensemble, "ada")
+    clock.advance(4)
+    report_one(ensemble, given.fence, *the_curve(given)[:2])
+    assert of_watch(metrics)["etude_worker_updates_per_second{worker=ada}"] == 5
+    finish_one(ensemble, given)
+    assert "etude_worker_updates_per_second{worker=ada}" not in of_watch(metrics)
+    store.close()

@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from schedules import Constant, Cosine, Linear, MomentumCurve, OneCycle, Recipe, Warmup
-from schedules.torch import build_optimizer
+from schedules.torch import RateChanged, build_optimizer
 from search.training.loop import train
-from search.training.rate import Pilot, RateChanged
+from search.training.rate import Pilot
 from tests.training.toys import Line, Watcher, a_recipe, an_assignment, datasets
 from tests.training.twin import Layers, by_hand, loaded, losses
 
@@ -53,8 +53,12 @@ def with_curves(kind: str) -> Recipe:
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("weight_decay", 0.7, r"the weight decay must be the recipe's .* after update 0 .* has 0\.7 where 0\.08 was"),
-        ("momentum", 0.7, r"the momentum must be the recipe's .* after update 0 .* has 0\.7 where 0\.9 was set"),
+        (
+            "weight_decay",
+            0.7,
+            r"update 0 must run at the weight decay of the recipe, 0\.08, but the optimizer has 0\.7",
+        ),
+        ("momentum", 0.7, r"update 0 must run at the momentum of the recipe, 0\.9, but the optimizer has 0\.7"),
     ],
 )
 def test_a_constant_under_a_curve_that_something_else_writes_is_found_out(key: str, value: float, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from schedules import OPTIMIZERS, Constant, Cosine, Ema, Linear, MomentumCurve, 
 from search.protocol import Completed, Diverged, Failed
 from search.tasks.base import Data
 from search.tasks.registry import load
+from search.training.data import sha256_of
 from search.training.loop import train
 from search.training.trainer import Trainer
+from tests.training.sized import SIZED
+from tests.training.streamed import Streamed
 from tests.training.toys import CPU, Line, Watcher, a_recipe, an_assignment, datasets
 from tests.training.twin import Layers, Normed
 
@@ -78,6 +82,32 @@ def test_the_digits_train_on_the_gpu(name: str) -> None:
     accuracy = watcher.curve("val_accuracy")[-1]
     assert accuracy is not None
     assert accuracy > 0.8
+
+
+def test_a_run_in_bfloat16_on_the_gpu_ends_close_to_one_in_float32_on_the_cpu() -> None:
+    options = {"batch_size": 100, "train_examples": 1000, "label_noise": 0.1}
+    length = {"task": "digits-mlp", "horizon": 100, "updates_per_epoch": 10, "evaluate_every": 10}
+    recipe = a_recipe(kind="sgd", peak_lr=0.1)
+    on_gpu, on_cpu = Watcher(), Watcher()
+    rounded = an_assignment(recipe, task_options={**options, "dtype": "bfloat16"}, **length)
+    train(SIZED, rounded, on_gpu, datasets(GPU))
+    train(SIZED, an_assignment(recipe, task_options=options, **length), on_cpu, datasets(CPU))
+    assert on_gpu.curve("val_loss") != on_cpu.curve("val_loss")
+    assert on_gpu.curve("val_loss")[-1] == pytest.approx(on_cpu.curve("val_loss")[-1], abs=0.05)
+
+
+def test_a_loader_of_ones_own_is_asked_for_batches_on_the_gpu(tmp_path: Path) -> None:
+    task, on_gpu, on_cpu = Streamed(tmp_path / "rows.npy"), Watcher(), Watcher()
+    recipe = a_recipe(Cosine(), kind="sgd").model_copy(update={"averaging": Ema(decay=0.9)})
+    train(task, an_assignment(recipe), on_gpu, datasets(GPU))
+    train(Normed(), an_assignment(recipe), on_cpu, datasets(CPU))
+    assert task.devices == {GPU}
+    assert on_gpu.curve("val_loss") == pytest.approx(on_cpu.curve("val_loss"), rel=1e-9)
+
+
+def test_the_hash_of_data_on_the_gpu_is_that_of_its_bytes() -> None:
+    data = Line().data({"slope": 2.0})
+    assert sha256_of(data.to(GPU)) == sha256_of(data)
 
 
 def test_the_data_lives_on_the_gpu() -> None:

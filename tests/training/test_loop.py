@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 
 from schedules import Constant, Cosine, Plateau, Warmup
-from schedules.torch import build_optimizer
+from schedules.torch import RateChanged, build_optimizer
 from search.errors import Unsuitable
 from search.protocol import Assignment, Cancelled, Completed, Diverged, Pruned
 from search.seeds import derive_seed
 from search.tasks.base import Data, Split
 from search.training.data import batches
 from search.training.loop import LOOK_UPDATES, Stop, train
-from search.training.rate import Pilot, RateChanged
+from search.training.rate import Pilot
 from tests.training.toys import Line, Watcher, a_recipe, an_assignment, datasets
 
 # refusals
@@ -65,7 +65,9 @@ def test_a_rate_that_something_else_writes_is_found_out() -> None:
             self.param_groups[0]["lr"] = 0.7
 
     pilot = Pilot(Stubborn([torch.zeros(1, requires_grad=True)], lr=1.0), a_recipe(), horizon=30)
-    with pytest.raises(RateChanged, match=r"after update 0 the optimizer has 0\.7 where 0\.05 was set"):
+    with pytest.raises(
+        RateChanged, match=r"update 0 must run at the learning rate .* 0\.05, but the optimizer has 0\.7"
+    ):
         pilot.step(0)
 
 

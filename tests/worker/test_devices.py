@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from search.devices import DeviceSlot, choose, cpu_slots, detect_devices, parse_slot
+from search.launch import describe
+from search.machine import memory_bytes
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,10 +74,25 @@ def test_looking_for_devices_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_a_core_is_announced_with_the_memory_of_its_machine() -> None:
+    device = describe(parse_slot("cpu:1"), torch.device("cpu"))
+    assert (device.kind, device.index, device.uuid, device.driver) == ("cpu", 1, None, None)
+    assert device.name
+    assert device.memory_bytes == memory_bytes()
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_announced_with_its_own_memory_its_uuid_and_its_driver() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA device")
+    device = describe(parse_slot("cuda:0"), torch.device("cuda", 0))
+    assert device.memory_bytes == torch.cuda.get_device_properties(0).total_memory
+    assert device.uuid
+    assert device.driver
+
+
 @pytest.mark.gpu
 def test_every_gpu_has_a_slot() -> None:
-    import torch
-
     if not torch.cuda.is_available():
         pytest.skip("torch finds no CUDA device")
     found = detect_devices()

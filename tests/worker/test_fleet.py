@@ -16,7 +16,8 @@ from search.fleet import Fleet
 NOTE_AND_WAIT = """
 import os, pathlib, signal, sys
 directory = pathlib.Path(sys.argv[1])
-(directory / f"{os.getpid()}.part").write_text(f"{sys.argv[3]} {os.environ.get('OMP_NUM_THREADS')} {os.getsid(0)}")
+said = [sys.argv[3], os.environ.get("OMP_NUM_THREADS"), os.getsid(0), os.environ.get("CUDA_VISIBLE_DEVICES")]
+(directory / f"{os.getpid()}.part").write_text(" ".join(map(repr, said)))
 (directory / f"{os.getpid()}.part").rename(directory / str(os.getpid()))
 signal.pause()
 """
@@ -76,9 +77,25 @@ def test_each_slot_gets_a_worker_of_its_own_with_one_thread_in_a_session_of_its_
     _wait_for(lambda: len(_notes(tmp_path)) == 2)
     notes = _notes(tmp_path)
     assert sorted(notes) == sorted(fleet.pids)
-    assert sorted(name for name, _, _ in notes.values()) == ["cpu:0", "cpu:1"]
-    assert {threads for _, threads, _ in notes.values()} == {"1"}
-    assert {int(session) for _, _, session in notes.values()} == set(fleet.pids)
+    assert sorted(name for name, *_ in notes.values()) == ["'cpu:0'", "'cpu:1'"]
+    assert {threads for _, threads, *_ in notes.values()} == {"'1'"}
+    assert {int(session) for _, _, session, _ in notes.values()} == set(fleet.pids)
+
+
+def test_workers_on_cores_see_none_of_the_gpus_that_those_beside_them_count(
+    make_fleet: MakeFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    fleet = make_fleet(NOTE_AND_WAIT, [DeviceSlot("cuda", 0), DeviceSlot("cuda", 1), *cpu_slots(1)])
+    fleet.start()
+    _wait_for(lambda: len(_notes(tmp_path)) == 3)
+    seen = {name: (threads, visible) for name, threads, _, visible in _notes(tmp_path).values()}
+    assert seen == {
+        "'cuda:0'": ("None", "'3,5'"),
+        "'cuda:1'": ("None", "'3,5'"),
+        "'cpu:0'": ("'1'", "''"),
+    }
 
 
 def test_a_worker_that_is_killed_is_started_again(make_fleet: MakeFleet, tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from torch import nn
 from search.errors import Conflict, Unavailable, Unsuitable
 from search.protocol import Announcement, Assignment, Completed, Diverged, Failed, Point
 from search.study import TrialState
+from search.tasks.base import Data
+from search.training.data import sha256_of
 from search.training.loop import Monitor
 from search.training.trainer import Ended, Trainer
 from search.worker import DEVICE_BROKEN, Pace, Worker, worker_id
+from tests.training.sized import SIZED
 from tests.training.toys import CPU, Line
 from tests.worker.office import Office
 
@@ -118,6 +121,42 @@ def test_a_task_that_raises_fails_its_trial_with_the_traceback() -> None:
     (trial,) = office.trials
     assert (trial.cause, trial.reason) == ("error", "task line raised ZeroDivisionError: no such width")
     assert "in model" in trial.log
+
+
+class Elsewhere(Line):
+    """The line on a machine whose data differs in one point."""
+
+    def data(self, options: dict[str, Any]) -> Data:
+        data = super().data(options)
+        data.test.targets[0] += 1
+        return data
+
+
+def test_a_worker_says_what_data_a_trial_was_trained_on() -> None:
+    office = Office(budget={"trials": 1})
+    Hand(office).run_until_idle()
+    assert office.conductor.study.data_sha256 == sha256_of(Line().data({"slope": 2.0}))
+
+
+def test_a_worker_with_other_data_fails_its_trial_before_any_update() -> None:
+    office = Office(budget={"trials": 2})
+    Hand(office).worker.work_once()
+    Hand(office, Trainer(CPU, load=lambda _: Elsewhere())).worker.work_once()
+    trial = office.trials[1]
+    ours, other = sha256_of(Line().data({"slope": 2.0})), sha256_of(Elsewhere().data({"slope": 2.0}))
+    assert (trial.state, trial.cause, trial.update) == (TrialState.FAILED, "configuration", 0)
+    assert trial.reason == (
+        f"all trials of a study are trained on the same data: that of task line has the SHA-256 {other} here, "
+        f"and {ours} where the study's first trial was trained"
+    )
+
+
+def test_a_study_and_its_worker_count_the_same_updates_under_options() -> None:
+    options = {"batch_size": 100, "train_examples": 333, "label_noise": 0.1, "dtype": "bfloat16"}
+    office = Office(SIZED.info, task_options=options, budget={"trials": 1}, epochs=2)
+    Hand(office, Trainer(CPU, load=lambda _: SIZED)).run_until_idle()
+    (trial,) = office.trials
+    assert (trial.state, trial.update, trial.epoch) == (TrialState.COMPLETED, 6, 2.0)
 
 
 def test_a_broken_device_ends_the_process_after_the_failure_is_told() -> None:
