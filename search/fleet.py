@@ -150,9 +150,10 @@ class Fleet:
                     f"within {self._short_life_seconds:g} s of its start, last with {_ending(code)}{where}"
                 )
         if place.given_up is not None:
-            log.error("%s", place.given_up)
+            log.error("%s", place.given_up, extra={"device": place.slot.name})
         else:
-            log.warning("the worker on %s ended with %s; next start in %.1f s", place.slot.name, _ending(code), pause)
+            ended = "the worker on %s ended with %s; next start in %.1f s"
+            log.warning(ended, place.slot.name, _ending(code), pause, extra={"device": place.slot.name})
 
     def _launch(self, place: _Place) -> None:
         command = [*self._command, "--device", place.slot.name]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from search import machine
 from search.devices import DeviceSlot, choose, detect_devices, parse_slot
 from search.errors import SearchError, Unsuitable
+from search.naming import fields_of_worker
 from search.protocol import Announcement, Device, Name, WorkService
 from search.signals import stopped_by_signals
 from search.tasks.info import TaskInfo
@@ -59,9 +60,8 @@ def run_worker(
         tasks=tuple(_infos(tasks)),
     )
     stop = threading.Event()
-    log.info(
-        "worker %s on %s, tasks: %s", announcement.worker, slot.name, ", ".join(t.name for t in announcement.tasks)
-    )
+    names = ", ".join(each.name for each in announcement.tasks)
+    log.info("worker %s on %s, tasks: %s", announcement.worker, slot.name, names, extra=fields_of_worker(announcement))
     with stopped_by_signals(stop, parent=parent):
         return Worker(service, announcement, Trainer(place), stop, project=project, studies=studies).run()
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from search.errors import SearchError, Unavailable, Unsuitable
+from search.naming import fields_of, name_of
 from search.protocol import Assignment, Fence, Point, ReportRequest, TrialReport, WorkService
 from search.training.loop import Stop
 
@@ -176,7 +177,8 @@ class Reporter:
         with self._changed:
             pause = self._backoff.fail()
             if not self._is_absent:
-                log.warning("%s trains on without the service: %s", _name(self._fence), error)
+                away = "%s trains on without the service: %s"
+                log.warning(away, name_of(self._fence), error, extra=fields_of(self._fence))
             self._is_absent = True
             self._not_before = time.monotonic() + pause
             self._changed.notify_all()
@@ -196,7 +198,3 @@ class Reporter:
             self._answered = report.points[-1].update if report.points else self._answered
             self._told = None if action == "continue" else action
             self._changed.notify_all()
-
-
-def _name(fence: Fence) -> str:
-    return f"trial {fence.trial} of study {fence.project}/{fence.study}, attempt {fence.attempt},"

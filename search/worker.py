@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from search.errors import Conflict, NotFound, Unavailable, Unsuitable
+from search.naming import fields_of, fields_of_worker, name_of
 from search.protocol import (
     Announcement,
     Assignment,
@@ -104,6 +105,7 @@ class Worker:
     ) -> None:
         self._service = service
         self._announcement = announcement
+        self._fields = fields_of_worker(announcement)
         self._run = run
         self._stop = stop
         self._pace = pace
@@ -128,7 +130,7 @@ class Worker:
             try:
                 worked = self.work_once()
             except Unavailable as error:
-                log.warning("the service is away, trying again: %s", error)
+                log.warning("the service is away, trying again: %s", error, extra=self._fields)
                 self._stop.wait(backoff.fail())
                 continue
             backoff.succeed()
@@ -174,7 +176,7 @@ class Worker:
     def _conclude(self, fence: Fence, ended: Ended, reporter: Reporter) -> None:
         """Say how the attempt ended; nothing is said of one that is somebody else's by now."""
         if reporter.lost is not None:
-            log.warning("%s is dropped: %s", _name(fence), reporter.lost)
+            log.warning("%s is dropped: %s", name_of(fence), reporter.lost, extra=self._about(fence))
         elif reporter.refused is not None:
             self._finish(fence, replace(ended, outcome=_refused(reporter.refused)), ())
         else:
@@ -186,7 +188,7 @@ class Worker:
             self._release(fence)
             return
         if isinstance(outcome, Failed):
-            log.error("%s failed (%s): %s", _name(fence), outcome.cause, outcome.message)
+            log.error("%s failed (%s): %s", name_of(fence), outcome.cause, outcome.message, extra=self._about(fence))
         while len(points) > LARGEST_REPORT:
             report = TrialReport(fence=fence, update=0, points=points[:LARGEST_REPORT])
             if self._insist(self._service.report, ReportRequest(reports=(report,)), fence) is None:
@@ -214,7 +216,7 @@ class Worker:
 
     def _heed(self, fence: Fence, receipt: Receipt, ended: Ended) -> None:
         if receipt.status == "lost":
-            log.warning("%s was finished too late: %s", _name(fence), receipt.reason)
+            log.warning("%s was finished too late: %s", name_of(fence), receipt.reason, extra=self._about(fence))
         elif receipt.wants_weights and ended.weights is not None:
             self._send_weights(fence, ended.weights)
 
@@ -228,13 +230,15 @@ class Worker:
                     self._service.keep_weights(fence, packed)
                     return
                 except Unavailable as error:
-                    log.warning("the weights of %s wait for the service: %s", _name(fence), error)
+                    waiting = "the weights of %s wait for the service: %s"
+                    log.warning(waiting, name_of(fence), error, extra=self._about(fence))
                     if self._stop.wait(backoff.fail()):
                         break
         except Exception:  # a model is a stranger's program, and may not be written as a file
-            log.exception("%s is kept without its weights", _name(fence))
+            log.exception("%s is kept without its weights", name_of(fence), extra=self._about(fence))
             return
-        log.error("%s is kept without its weights: the service does not take them", _name(fence))
+        without = "%s is kept without its weights: the service does not take them"
+        log.error(without, name_of(fence), extra=self._about(fence))
 
     def _release(self, fence: Fence) -> None:
         self._insist(self._service.release, ReleaseRequest(fences=(fence,)), fence)
@@ -251,23 +255,23 @@ class Worker:
             try:
                 return send(request)
             except Unavailable as error:
-                log.warning("%s waits for the service: %s", _name(fence), error)
+                log.warning("%s waits for the service: %s", name_of(fence), error, extra=self._about(fence))
             except (Conflict, NotFound) as error:
-                log.warning("%s is dropped: %s", _name(fence), error)
+                log.warning("%s is dropped: %s", name_of(fence), error, extra=self._about(fence))
                 return None
             if not self._stop.wait(backoff.fail()):
                 continue
             now = time.monotonic()
             give_up_at = now + self._pace.last_words if give_up_at is None else give_up_at
             if now >= give_up_at:
-                log.error("%s is left behind: this worker has to end, and the service is away", _name(fence))
+                left = "%s is left behind: this worker has to end, and the service is away"
+                log.error(left, name_of(fence), extra=self._about(fence))
                 return None
             time.sleep(self._pace.last_words / 10)
+
+    def _about(self, fence: Fence) -> dict[str, object]:
+        return {**fields_of(fence), **self._fields}
 
 
 def _refused(why: str) -> Failed:
     return Failed(cause="error", message=why[:LONGEST_MESSAGE])
-
-
-def _name(fence: Fence) -> str:
-    return f"trial {fence.trial} of study {fence.project}/{fence.study}, attempt {fence.attempt},"

@@ -22,10 +22,12 @@ from service.crew import SEEN_SECONDS
 from service.ensemble import Ensemble
 from service.events import CLAIMS_AT_ONCE, Bell
 from service.limits import BodyLimit
+from service.metrics import Counted, Metrics
 from service.routes import artifacts as artifact_routes
 from service.routes import docs, presets, schedules, studies, system, trials, work
 from service.routes.parts import Opened
 from service.settings import Settings
+from service.sight import Sight
 from service.store import Store, open_store
 from service.store.store import utc_now
 
@@ -54,6 +56,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         generate_unique_id_function=_operation_id,
         lifespan=lambda app: _lifespan(app, settings, clock),
     )
+    app.state.metrics = Metrics(_version())
+    app.state.local_workers = None
     errors.install(app)
     for each in (studies, presets, trials, artifact_routes, schedules, work, system, docs):
         app.include_router(each.router)
@@ -61,6 +65,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(Door, settings=settings)
     app.add_middleware(Hardened)
+    app.add_middleware(Counted, metrics=app.state.metrics)
     openapi.install(app)
     return app
 
@@ -75,8 +80,10 @@ async def _lifespan(app: FastAPI, settings: Settings, clock: Callable[[], dateti
     store = await asyncio.to_thread(open_store, settings.database, clock=clock)
     try:
         absence = max(settings.lease_seconds / 2, SHORTEST_ABSENCE_SECONDS)
-        ensemble = Ensemble(store, clock, settings.lease_seconds, absence_seconds=absence)
+        metrics: Metrics = app.state.metrics
+        ensemble = Ensemble(store, clock, settings.lease_seconds, absence_seconds=absence, watch=metrics)
         await asyncio.to_thread(ensemble.start)
+        metrics.registry.register(Sight(ensemble, store, local_workers=lambda: app.state.local_workers))
         bell = Bell(asyncio.get_running_loop())
         artifacts = await asyncio.to_thread(Artifacts, settings.artifacts_dir, store, clock)
         await asyncio.to_thread(artifacts.sweep)

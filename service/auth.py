@@ -22,6 +22,9 @@ from service.settings import ANY_ADDRESS, Settings
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Answered without a key and under any host name: load balancers and container engines ask them."""
 
+ADMINISTRATORS_PATHS = frozenset({"/metrics"})
+"""Answered to the administrator's key only: figures name the studies of all projects. Workers have no use for them."""
+
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ASK_FOR_A_KEY = {"WWW-Authenticate": 'Basic realm="etude", charset="UTF-8"'}
@@ -43,6 +46,7 @@ class Door:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._keys = tuple(key.encode() for key in (settings.api_key, settings.worker_key) if key is not None)
+        self._workers_key = None if settings.worker_key is None else settings.worker_key.encode()
         self._needs_key = settings.api_key is not None
         own = set() if settings.host in ANY_ADDRESS else {settings.host.strip("[]").lower()}
         self._hosts = LOOPBACK_NAMES | own | {name.strip("[]").lower() for name in settings.allowed_hosts}
@@ -63,7 +67,7 @@ class Door:
         headers = Headers(scope=scope)
         return (
             self._wrong_host(headers)
-            or self._wrong_key(headers)
+            or self._wrong_key(headers, scope["path"])
             or (None if scope["method"] in READS else _foreign_write(headers, self._needs_key))
         )
 
@@ -77,7 +81,7 @@ class Door:
             "its operator names it in ETUDE_ALLOWED_HOSTS",
         )
 
-    def _wrong_key(self, headers: Headers) -> Response | None:
+    def _wrong_key(self, headers: Headers, path: str) -> Response | None:
         if not self._needs_key:
             return None
         sent = headers.get("authorization")
@@ -87,9 +91,11 @@ class Door:
         key = _key(sent)
         # Each is compared, so that the time taken does not tell which one was nearly right.
         matches = [hmac.compare_digest(key, valid) for valid in self._keys]
-        if any(matches):
-            return None
-        return problem(401, "the key is not valid here", headers=ASK_FOR_A_KEY)
+        if not any(matches):
+            return problem(401, "the key is not valid here", headers=ASK_FOR_A_KEY)
+        if path in ADMINISTRATORS_PATHS and key == self._workers_key:
+            return problem(403, f"{path} is answered to the administrator's key only, and this is the local workers'")
+        return None
 
 
 class Hardened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from search.study import Study
 from search.suiting import in_gib
 from service.store import Store, WorkerRecord
 from service.telemetry import Telemetry
+from service.watch import UNWATCHED, Watch
 
 SEEN_SECONDS = 10.0
 """How often at most it is recorded that a worker spoke."""
@@ -38,11 +40,13 @@ class Crew:
 
     Args:
         telemetry: is told of all that is handed out.
+        watch: is told how long it took to ask for it.
     """
 
-    def __init__(self, store: Store, telemetry: Telemetry) -> None:
+    def __init__(self, store: Store, telemetry: Telemetry, watch: Watch = UNWATCHED) -> None:
         self._store = store
         self._telemetry = telemetry
+        self._watch = watch
         self._seats: dict[str, _Seat | None] = {}
         self._seen_at: dict[str, datetime] = {}
 
@@ -70,9 +74,11 @@ class Crew:
         """Begin trials of a study, as many as are wanted and the worker's device has room for."""
         given: list[Assignment] = []
         for _ in range(self._room(conductor, worker, wanted)):
+            began = time.perf_counter()
             new = conductor.claim(worker, now)
             if new is None:
                 break
+            self._watch.took("ask", time.perf_counter() - began)
             given.append(new)
             self._telemetry.follow(conductor.study, conductor.trials[new.fence.trial], now)
         return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -28,7 +29,7 @@ from search.protocol import (
     TrialReport,
     Verdict,
 )
-from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial
+from search.study import Budget, Plan, Study, StudyFinding, StudyRequest, Trial, TrialState
 from search.tasks.info import TaskInfo
 from service.catalogue import find_task, known_tasks
 from service.crew import Crew
@@ -36,6 +37,7 @@ from service.messages import answer_each, suited
 from service.store import DatabaseInUse, NameTaken, NotLeader, Store
 from service.telemetry import Telemetry
 from service.turns import Turns
+from service.watch import UNWATCHED, Watch, timed
 
 LEADER_SECONDS = 15.0
 """A leader that is not heard of for so long may be replaced."""
@@ -57,6 +59,7 @@ class Ensemble:
         leader_seconds: another service may take over after so long a silence of this one.
         absence_seconds: a pause between two ticks longer than this means that this process stood still, suspended or
             starved; workers could not be heard, so leases get a full term instead of ending. None never assumes so.
+        watch: is told what happens, to count and to time it.
     """
 
     def __init__(
@@ -67,16 +70,34 @@ class Ensemble:
         *,
         leader_seconds: float = LEADER_SECONDS,
         absence_seconds: float | None = None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self.telemetry = Telemetry()
         self._store = store
+        self._watch = watch
         self._clock = clock
-        self._crew = Crew(store, self.telemetry)
+        self._crew = Crew(store, self.telemetry, watch)
         self._turns = Turns(
-            store, clock, lease_seconds=lease_seconds, leader_seconds=leader_seconds, on_lead=self._crew.forget
+            store,
+            clock,
+            lease_seconds=lease_seconds,
+            leader_seconds=leader_seconds,
+            on_lead=self._crew.forget,
+            watch=watch,
         )
         self._longest_pause = None if absence_seconds is None else timedelta(seconds=absence_seconds)
         self._ticked_at: datetime | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this service is the one that writes."""
+        return self._turns.leads
+
+    def live(self) -> list[tuple[Study, Counter[TrialState]]]:
+        """Return the studies in which something can still happen, each with its trials by state."""
+        return [
+            (each.study, Counter(trial.state for trial in list(each.trials.values()))) for each in self._turns.seen()
+        ]
 
     def start(self) -> None:
         """Take the leadership and the running studies; on PostgreSQL, stand by when another service leads.
@@ -152,7 +173,7 @@ class Ensemble:
         Raises:
             Unsuitable: a report cannot be true; nothing of it was taken, the others were.
         """
-        with self._turns.turn() as now:
+        with timed(self._watch, "report"), self._turns.turn() as now:
             verdicts = answer_each(
                 self._turns,
                 "reports",
@@ -161,6 +182,7 @@ class Ensemble:
                 lambda fence, why: verdict(fence, "lost", why),
                 project,
             )
+        self._watch.answered(verdicts)
         return ReportAnswer(verdicts=verdicts)
 
     def finish(self, request: FinishRequest, project: str | None = None) -> FinishAnswer:
@@ -170,7 +192,7 @@ class Ensemble:
             Conflict: another outcome is recorded; nothing of that finish was taken, the others were.
             Unsuitable: a finish cannot be true; nothing of it was taken, the others were.
         """
-        with self._turns.turn() as now:
+        with timed(self._watch, "finish"), self._turns.turn() as now:
             receipts = answer_each(
                 self._turns,
                 "finishes",
@@ -278,7 +300,10 @@ class Ensemble:
                     conductor.extend(now)
                 conductor.expire(now)
             except Exception:  # noqa: BLE001 - one broken study must not keep the leases of all others from ending
-                _log.exception("time did not pass for study %s/%s: it is read again", study.project, study.name)
+                about = {"project": study.project, "study": study.name}
+                _log.exception(
+                    "time did not pass for study %(project)s/%(study)s: it is read again", about, extra=about
+                )
                 self._turns.doubt(study.project, study.name)
         self._turns.commit()
         self._turns.was_away = False

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import warnings
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from search.staffing import Staffing, parse_staffing
 
 Workers = Annotated[Staffing, PlainValidator(lambda said: parse_staffing(str(said))), NoDecode]
+LogFormat = Literal["text", "json"]
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
         tls_key: file of its private key, PEM.
         allowed_hosts: names under which the service may be addressed, next to loopback names and ``host``;
             separated by commas in the variable. ``*`` allows any, and needs ``api_key``.
+        log_format: ``text`` for people, or ``json``: one object on each line.
         lease_seconds: a worker that has not been heard of for so long loses its trials.
     """
 
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    log_format: LogFormat = "text"
     lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 60.0
 
     @field_validator("allowed_hosts", mode="before")

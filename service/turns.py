@@ -20,6 +20,7 @@ from search.errors import NotFound, SearchError, Unavailable
 from search.ledger import Changes
 from search.study import Study
 from service.store import Leadership, NotLeader, Store
+from service.watch import UNWATCHED, Watch, timed
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,12 @@ class Turns:
         lease_seconds: float,
         leader_seconds: float,
         on_lead: Callable[[], None],
+        watch: Watch = UNWATCHED,
     ) -> None:
         self.was_away = False
         self._store = store
         self._clock = clock
+        self._watch = watch
         self._lease_seconds = lease_seconds
         self._on_lead = on_lead
         self._leader_term = timedelta(seconds=leader_seconds)
@@ -140,6 +143,18 @@ class Turns:
             key=lambda each: (-each.study.request.priority, each.study.created_at, each.study.id),
         )
 
+    @property
+    def leads(self) -> bool:
+        """Whether this service is the one that writes."""
+        return self._leadership is not None
+
+    def seen(self) -> list[Conductor]:
+        """Return the conductors of all studies that run, to look at and not to change.
+
+        Nobody waits for a turn here, which a database that hangs may hold: what is seen may be ahead of it.
+        """
+        return list(self._conductors.values())
+
     def adopt(self, study: Study) -> None:
         """Take in a study that was just created."""
         self._conductors[_key(study)] = Conductor(study, lease_seconds=self._lease_seconds)
@@ -169,10 +184,12 @@ class Turns:
 
     def _write(self, key: Key, changes: Changes) -> None:
         try:
-            self._store.commit(changes)
+            with timed(self._watch, "commit"):
+                self._store.commit(changes)
         except BaseException:
             self._drop(key)
             raise
+        self._watch.wrote(changes)
         self._has_news = self._has_news or bool(changes.events)
 
     @contextmanager

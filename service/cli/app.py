@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from search.errors import SearchError
-from service.cli import artifacts, demo, export, preview, serve, studies, worker, workers
+from service.cli import artifacts, db, demo, export, preview, serve, studies, worker, workers
 from service.cli.console import err
 from service.cli.exits import EPILOG, Exit, Stop, exit_of
 
@@ -33,6 +33,7 @@ COMMANDS = (
 )
 for each in (command for group in COMMANDS for command in group):
     app.command()(each)
+app.add_typer(db.db)
 
 
 def _version(wanted: bool) -> None:

@@ -25,6 +25,7 @@ class Exit(IntEnum):
     NO_DATABASE = 12
     NO_SPACE = 13
     UNSAFE = 14
+    WRONG_SCHEMA = 15
     INTERRUPTED = 130
 
 
@@ -37,10 +38,11 @@ MEANINGS = {
     Exit.REFUSED: "the request is refused: it is wrong, or the state forbids it",
     Exit.KEY_REFUSED: "the door is closed: the API key is missing or wrong, or the service does not know its host name",
     Exit.PORT_IN_USE: "serve: the port is in use",
-    Exit.DATA_IN_USE: "serve: another service uses the data directory or database",
-    Exit.NO_DATABASE: "serve: the database cannot be reached or opened",
+    Exit.DATA_IN_USE: "serve, db: another service uses the data directory or database",
+    Exit.NO_DATABASE: "serve, db: the database cannot be reached or opened",
     Exit.NO_SPACE: "serve: the data directory cannot be written: disk full or not permitted",
     Exit.UNSAFE: "serve: the settings are wrong or unsafe, for example no API key off loopback",
+    Exit.WRONG_SCHEMA: "serve, db: the tables in the database are another version's",
     Exit.INTERRUPTED: "interrupted from the keyboard",
 }
 

@@ -26,7 +26,7 @@ from search.fleet import Fleet
 from search.signals import stopped_by_signals
 from service.cli.console import err
 from service.cli.exits import Exit, Stop
-from service.cli.logs import set_up_log
+from service.cli.logs import ending_in, set_up_log, tell
 from service.cli.serving import Server, bind, prepare_directory
 from service.settings import Settings
 
@@ -61,6 +61,9 @@ def serve(
     lease_seconds: Annotated[
         float | None, typer.Option(help="A worker unheard of for so long loses its trials. [ETUDE_LEASE_SECONDS, 60]")
     ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="Log as text, or as json: one object a line. [ETUDE_LOG_FORMAT, text]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
@@ -70,7 +73,6 @@ def serve(
     The API key is read from ETUDE_API_KEY only: a command line is seen by everybody on the machine.
     Ctrl-C or SIGTERM drains the workers, then stops; a second one stops at once.
     """
-    set_up_log(logging.INFO if verbose else logging.WARNING)
     flags = {
         "host": host,
         "port": port,
@@ -81,8 +83,12 @@ def serve(
         "tls_key": tls_key,
         "allowed_hosts": allowed_hosts,
         "lease_seconds": lease_seconds,
+        "log_format": log_format,
     }
-    run(read_settings(flags), _announce_json if as_json else _announce, parent=parent)
+    settings = read_settings(flags)
+    set_up_log(logging.INFO if verbose else logging.WARNING, settings.log_format)
+    with ending_in(settings.log_format):
+        run(settings, _announce_json if as_json else _announce, parent=parent)
 
 
 def read_settings(flags: dict[str, Any]) -> Settings:
@@ -112,7 +118,7 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
         _warn(settings)
         fleet = local_fleet(settings)
         tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
-        with _told_in_a_sentence():
+        with told_in_a_sentence():
             # The web framework costs a second that --help and the other commands should not wait for.
             from service.app import create_app  # noqa: PLC0415
 
@@ -124,6 +130,7 @@ def run(settings: Settings, announce: Callable[[Settings], None], *, parent: int
             records = app.state.opened.store.workers(since)
             return {each.announcement.pid for each in records if each.announced_at >= since}
 
+        app.state.local_workers = fleet
         _serve(settings, server, fleet, announced, announce, parent)
     if server.broke:
         raise Stop(Exit.FAILED, "the web server ended by itself; its log above says why")
@@ -151,7 +158,8 @@ def _serve(
             if not server.ended.is_set():
                 announce(settings)
             server.ended.wait()
-            err().print("stopping: the workers give back what they hold; a second signal stops at once")
+            stopping = "stopping: the workers give back what they hold; a second signal stops at once"
+            tell(settings.log_format, logging.INFO, stopping)
             fleet.stop(timeout=DRAIN_SECONDS)
             server.stop()
     finally:
@@ -183,7 +191,8 @@ def local_fleet(settings: Settings) -> Fleet:
     environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
     if settings.tls_cert is not None:
         environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
-    return Fleet(command, _slots(settings), {**environment, "ETUDE_API_KEY": settings.worker_key or ""})
+    environment |= {"ETUDE_API_KEY": settings.worker_key or "", "ETUDE_LOG_FORMAT": settings.log_format}
+    return Fleet(command, _slots(settings), environment)
 
 
 def _slots(settings: Settings) -> list[DeviceSlot]:
@@ -194,12 +203,14 @@ def _slots(settings: Settings) -> list[DeviceSlot]:
 
 
 @contextmanager
-def _told_in_a_sentence() -> Iterator[None]:
+def told_in_a_sentence() -> Iterator[None]:
+    """Let errors of settings and database leave as one sentence, each with its exit code."""
     from service.store import errors as store  # noqa: PLC0415  as above
 
     codes = (
         (store.DatabaseInUse, Exit.DATA_IN_USE),
         (store.DiskFull, Exit.NO_SPACE),
+        (store.WrongSchema, Exit.WRONG_SCHEMA),
         (SearchError, Exit.NO_DATABASE),
         (ValueError, Exit.UNSAFE),
     )
@@ -226,13 +237,16 @@ def _warn(settings: Settings) -> None:
         warnings.simplefilter("always")
         settings.warn()
     for warning in caught:
-        err().print(f"[yellow]warning:[/] {warning.message}")
+        tell(settings.log_format, logging.WARNING, f"warning: {warning.message}")
         # The application says it once more when it starts.
         warnings.filterwarnings("ignore", re.escape(str(warning.message)))
 
 
 def _announce(settings: Settings) -> None:
     url = settings.local_url
+    if settings.log_format == "json":
+        tell("json", logging.INFO, f"ready at {url}")
+        return
     database = "" if settings.database_url is None else "  (database: as ETUDE_DATABASE_URL says)"
     console = err()
     console.print(f"[bold]Etude is ready at {url}[/]   ctrl-C stops it")

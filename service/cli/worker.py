@@ -16,7 +16,8 @@ from search.launch import run_worker
 from search.signals import stopped_by_signals
 from service.cli.asking import Url, client
 from service.cli.exits import Exit, Stop
-from service.cli.logs import set_up_log
+from service.cli.logs import ending_in, set_up_log
+from service.settings import LogFormat
 
 EVERY_DEVICE = "all"
 DRAIN_SECONDS = 20.0
@@ -33,6 +34,10 @@ def worker(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Work only for this project.")] = None,
     study: Annotated[list[str] | None, typer.Option(help="Work only for this study; may be repeated.")] = None,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(envvar="ETUDE_LOG_FORMAT", help="Log as text, or as json: one object a line."),
+    ] = "text",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
 ) -> None:
@@ -40,13 +45,14 @@ def worker(
 
     The API key is read from ETUDE_API_KEY. Ctrl-C or SIGTERM gives the trial at hand back, then stops.
     """
-    set_up_log(logging.INFO if verbose else logging.WARNING)
-    with client(url) as service:
+    set_up_log(logging.INFO if verbose else logging.WARNING, log_format)
+    with ending_in(log_format), client(url) as service:
         if device == EVERY_DEVICE:
-            chosen: dict[str, list[str] | list[str | None]] = {
+            chosen: dict[str, Sequence[str | None]] = {
                 "--tasks": [tasks],
                 "--project": [project],
                 "--study": study or [],
+                "--log-format": [log_format],
             }
             flags = [f"{flag}={value}" for flag, values in chosen.items() for value in values if value is not None]
             _work_on_every_device(["--url", service.url, *flags, *(["--verbose"] if verbose else [])], parent)

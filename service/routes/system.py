@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import RedirectResponse, Response
 
 from search.tasks.info import TaskInfo
+from service.metrics import Metrics
 from service.routes.parts import REFUSALS, Project, Service, StrictRoute
 from service.schemas import HealthOut, PageOut, ReadyOut, TrainingOut, WorkerOut
 from service.store import WorkerRecord
@@ -55,6 +57,14 @@ def readyz(service: Service) -> ReadyOut:
     """The database answers, and this service is the one that writes; else 503 with the reason."""
     service.ensemble.ready()
     return ReadyOut()
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(request: Request, accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
+    """Figures of the service for Prometheus, by the administrator's key: trials, times, requests, the process."""
+    figures: Metrics = request.app.state.metrics
+    content, media_type = figures.written(accept)
+    return Response(content, media_type=media_type)
 
 
 @router.get("/", include_in_schema=False)

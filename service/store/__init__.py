@@ -9,7 +9,8 @@ from service.store.errors import (
     Unstorable,
     WrongSchema,
 )
-from service.store.store import Store, open_store
+from service.store.schema import Revisions
+from service.store.store import Store, open_store, revisions, upgrade
 from service.store.values import Artifact, Leadership, Page, StoredEvent, WorkerRecord
 
 __all__ = [
@@ -21,10 +22,13 @@ __all__ = [
     "NameTaken",
     "NotLeader",
     "Page",
+    "Revisions",
     "Store",
     "StoredEvent",
     "Unstorable",
     "WorkerRecord",
     "WrongSchema",
     "open_store",
+    "revisions",
+    "upgrade",
 ]

@@ -57,6 +57,7 @@ def write_one_by_one(connection: Connection, changes: Changes, now: datetime) ->
                 each.trial.number,
                 changes.study.project,
                 changes.study.name,
+                extra={"project": changes.study.project, "study": changes.study.name, "trial": each.trial.number},
             )
     _write_ours(connection, changes, before, added, now)
 

@@ -96,6 +96,12 @@ class Reader:
         found = {row["state"]: row["trials"] for row in self._all(query)}
         return {state: found.get(state.value, 0) for state in TrialState}
 
+    def study_counts(self) -> dict[StudyState, int]:
+        """How many studies of all projects are in each state; states without a study count 0."""
+        query = select(studies.c.state, func.count().label("studies")).group_by(studies.c.state)
+        found = {row["state"]: row["studies"] for row in self._all(query)}
+        return {state: found.get(state.value, 0) for state in StudyState}
+
     def trials(
         self, study_id: int, *, state: TrialState | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page[Trial]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import alembic.command
@@ -12,37 +14,107 @@ import alembic.config
 import optuna
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, select, text
 
 from service.lockfile import LockHeld, hold
 from service.store.engine import reading, writing
 from service.store.errors import DatabaseInUse, DatabaseUnreachable, WrongSchema, translated
+from service.tables import leader
 
 OPTUNA_HEAD = "v3.2.0.a"
 """The one version of Optuna's schema that the store writes."""
 
 VERSION_TABLE = "etude_alembic_version"
 
+_log = logging.getLogger(__name__)
+
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _ADVISORY_LOCK = 0x65747564
 """Of PostgreSQL: "etud" in ASCII."""
 
 
-def prepare(engine: Engine) -> None:
-    """Bring the database to this version's tables, or say why that cannot be.
+@dataclass(frozen=True)
+class Revisions:
+    """At which revision the tables of a database are, and which one this version writes.
+
+    Attributes:
+        found: of Etude's tables; None where there are none.
+        optuna_found: of Optuna's tables; None where there are none.
+        is_newer: Etude's tables were written by a version that this one does not know.
+    """
+
+    found: str | None
+    wanted: str
+    optuna_found: str | None
+    is_newer: bool
+    optuna_wanted: str = OPTUNA_HEAD
+
+    @property
+    def fit(self) -> bool:
+        """Whether this version can work with the tables as they are."""
+        return (self.found, self.optuna_found) == (self.wanted, self.optuna_wanted)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no upgrade of ours makes the tables fit, and what to do; None where one does."""
+        if self.is_newer:
+            return (
+                f"the database was written by a newer Etude (its tables are at revision {self.found}): start that "
+                "version, or name another database"
+            )
+        if self.optuna_found not in (None, self.optuna_wanted):
+            return (
+                f"the Optuna tables in the database are at schema {self.optuna_found}, and this Etude writes "
+                f"{self.optuna_wanted}: for an older schema run: optuna storage upgrade --storage URL; for a newer "
+                "one install the Etude that fits it"
+            )
+        return None
+
+
+def look(engine: Engine) -> Revisions:
+    """Read at which revision the tables are.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    with reading(engine) as connection:
+        optuna_found = MigrationContext.configure(connection).get_current_revision()
+        ours = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        found = ours.get_current_revision()
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    known = {script.revision for script in scripts.walk_revisions()}
+    return Revisions(
+        found=found,
+        wanted=scripts.get_current_head() or "",
+        optuna_found=optuna_found,
+        is_newer=found is not None and found not in known,
+    )
+
+
+def prepare(engine: Engine, now: datetime) -> Revisions:
+    """Bring the database to this version's tables, or say why that cannot be; how they were before.
 
     Raises:
         WrongSchema: the tables belong to another version of Optuna or of Etude.
-        DatabaseInUse: another service holds the SQLite file, whose tables are not this version's.
+        DatabaseInUse: the tables are not this version's, and another service works with them.
         Unavailable: the database cannot be reached.
     """
-    if _is_current(engine):
-        return
+    before = _checked(look(engine))
+    if before.fit:
+        return before
     with translated(engine.url), _alone(engine):
+        before = _checked(look(engine))
+        if before.fit:
+            return before
         _create_optuna_tables(engine)
-        _check_optuna_head(engine)
+        _checked(look(engine))
         with writing(engine) as connection:
+            if before.found is not None:
+                _refuse_while_led(connection, now)
             _migrate(connection)
+    if before.found is not None:
+        _log.warning("the tables of the database were brought from revision %s to %s", before.found, before.wanted)
+    return before
 
 
 def lock_path(engine: Engine) -> Path:
@@ -50,21 +122,23 @@ def lock_path(engine: Engine) -> Path:
     return Path(f"{engine.url.database}.lock")
 
 
-def _is_current(engine: Engine) -> bool:
-    with reading(engine) as connection:
-        names = set(inspect(connection).get_table_names())
-        if VERSION_TABLE not in names or "alembic_version" not in names:
-            return False
-        found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    _check_optuna_head(engine)
-    scripts = ScriptDirectory(str(_MIGRATIONS))
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
-        raise WrongSchema(
-            f"the database was written by a newer Etude (its tables are at revision {found}): start that version, "
-            "or name another database"
+def _checked(found: Revisions) -> Revisions:
+    """Refuse tables that no upgrade of ours makes fit."""
+    if found.refusal is not None:
+        raise WrongSchema(found.refusal)
+    return found
+
+
+def _refuse_while_led(connection: Connection, now: datetime) -> None:
+    """Refuse to change tables under a service that writes to them; on SQLite the lock beside the file has told."""
+    # These columns only: the tables are older than those that this version knows.
+    query = select(leader.c.owner, leader.c.expires_at).with_for_update()
+    row = connection.execute(query).mappings().one()
+    if connection.dialect.name == "postgresql" and row["expires_at"] > now:
+        raise DatabaseInUse(
+            f"the database is in use by another service ({row['owner']}, which leads until "
+            f"{row['expires_at'].isoformat()}), and its tables are not this version's: stop that service first"
         )
-    return found == scripts.get_current_head()
 
 
 @contextmanager
@@ -108,16 +182,6 @@ def _create_optuna_tables(engine: Engine) -> None:
         raise DatabaseUnreachable(f"Optuna's tables cannot be made in the database: {error.__cause__}") from error
     storage.remove_session()
     storage.engine.dispose()
-
-
-def _check_optuna_head(engine: Engine) -> None:
-    with reading(engine) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != OPTUNA_HEAD:
-        raise WrongSchema(
-            f"the Optuna tables in the database are at schema {found}, and this Etude writes {OPTUNA_HEAD}: for an "
-            "older schema run: optuna storage upgrade --storage URL; for a newer one install the Etude that fits it"
-        )
 
 
 def _migrate(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, exc, insert, select, update
 
@@ -19,6 +20,7 @@ from service.store import commit, keeping, leadership, mirror, rows, schema
 from service.store.engine import connect, parse, writing
 from service.store.errors import DatabaseInUse, DatabaseUnreachable, NameTaken, Unstorable
 from service.store.reading import Reader
+from service.store.schema import Revisions
 from service.store.upsert import upsert
 from service.store.values import Artifact, Leadership
 from service.tables import studies, tasks, workers
@@ -40,11 +42,42 @@ def open_store(url: str, *, clock: Callable[[], datetime] = utc_now) -> Store:
     """
     engine = connect(parse(url))
     try:
-        schema.prepare(engine)
+        schema.prepare(engine, clock())
     except BaseException:
         engine.dispose()
         raise
     return Store(engine, clock)
+
+
+def upgrade(url: str) -> Revisions:
+    """Bring the tables of a database to this version's, and return how they were before.
+
+    Raises:
+        WrongSchema: the tables belong to another version of Optuna or of Etude.
+        DatabaseInUse: another service works with the tables as they are.
+        Unavailable: the database cannot be opened; the message says what to do.
+    """
+    return _once(url, lambda engine: schema.prepare(engine, utc_now()))
+
+
+def revisions(url: str) -> Revisions:
+    """Return at which revision the tables of a database are; nothing is made, not even a file.
+
+    Raises:
+        Unavailable: the database is not there or cannot be opened; the message says what to do.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise DatabaseUnreachable(f"there is no database file {parsed.database}: `etude serve` makes it when it starts")
+    return _once(url, schema.look)
+
+
+def _once(url: str, ask: Callable[[Engine], Revisions]) -> Revisions:
+    engine = connect(parse(url))
+    try:
+        return ask(engine)
+    finally:
+        engine.dispose()
 
 
 class Store(Reader):
@@ -154,7 +187,10 @@ class Store(Reader):
             with self._changing() as connection:
                 commit.write(connection, changes, now)
         except Unstorable:
-            _log.warning("changes of study %d are written trial by trial", changes.study.id, exc_info=True)
+            about = {"project": changes.study.project, "study": changes.study.name}
+            _log.warning(
+                "changes of study %(project)s/%(study)s are written trial by trial", about, exc_info=True, extra=about
+            )
             with self._changing() as connection:
                 commit.write_one_by_one(connection, changes, now)
 

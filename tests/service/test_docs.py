@@ -49,6 +49,7 @@ PROMISED = {
     "/v1/workers": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
+    "/metrics": {"get"},
 }
 
 SHOWN: list[tuple[type[Any], dict[str, Any]]] = [

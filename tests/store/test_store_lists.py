@@ -113,3 +113,11 @@ def test_a_page_is_one_question_however_many_trials_there_are(store: Store) -> N
     with counting(store) as cost:
         store.trials(study.id, limit=100)
     assert cost.statements <= 2
+
+
+def test_studies_of_all_projects_are_counted_by_state(store: Store) -> None:
+    some_study(store, "first")
+    ended = some_study(store, "second", project="other")
+    commit_trials(store, replace(ended, state=StudyState.CANCELLED))
+    counts = dict.fromkeys(StudyState, 0) | {StudyState.QUEUED: 1, StudyState.CANCELLED: 1}
+    assert store.study_counts() == counts
