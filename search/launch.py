@@ -16,6 +16,7 @@ from search.errors import SearchError, Unsuitable
 from search.naming import fields_of_worker
 from search.protocol import Announcement, Device, Name, WorkService
 from search.signals import stopped_by_signals
+from search.tasks.files import FilesMissing, require
 from search.tasks.info import TaskInfo
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run_worker(
         parent: process id of the parent; when that process is gone, this one gives back what it holds and ends.
 
     Raises:
-        Unsuitable: there is no such device, or a task named here cannot be loaded.
+        Unsuitable: there is no such device, or a task named here cannot be loaded or lacks files.
         NotFound: a task named here is not registered.
         SearchError: the service refuses this worker.
     """
@@ -115,17 +116,30 @@ def _versions() -> dict[str, str]:
 
 
 def _infos(wanted: Iterable[str] | None) -> list[TaskInfo]:
-    """What the tasks say of themselves; one that cannot be loaded is left out, unless it was asked for."""
+    """What the tasks say of themselves; one that cannot be trained here is left out, unless it was asked for."""
     from search.tasks import registry  # noqa: PLC0415  imports torch
 
     if wanted is not None:
-        return [registry.load(name).info for name in wanted]
+        return [_info(name) for name in wanted]
     found = []
     for name in registry.names():
         try:
-            found.append(registry.load(name).info)
+            found.append(_info(name))
+        except FilesMissing as missing:
+            log.info("task %s is left out: %s", name, missing)
         except SearchError:
             log.exception("task %s is left out: this worker works without it", name)
     if not found:
         raise Unsuitable("this worker has no task to work on: no installed package registers one that can be loaded")
     return found
+
+
+def _info(name: str) -> TaskInfo:
+    """What a task says of itself, once all files that it reads are there."""
+    from search.tasks import registry  # noqa: PLC0415  imports torch
+    from search.tasks.base import ReadsFiles  # noqa: PLC0415  likewise
+
+    task = registry.load(name)
+    if isinstance(task, ReadsFiles):
+        require(name, task.sources())
+    return task.info

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
         host: address to listen on. Anything but this machine's own addresses needs ``api_key``.
         port: TCP port; 0 takes a free one.
         data_dir: directory of the embedded database and everything else that the service keeps.
+        datasets_dir: where tasks that read files find them; without it, ``datasets`` in ``data_dir``.
         database_url: ``sqlite:///…`` or ``postgresql+psycopg://…``; without it, SQLite in ``data_dir``.
         workers: local workers to start: ``auto``, one per device; a number; or so for each kind, ``cuda=auto,cpu=2``.
         api_key: the administrator's key. Clients send it as a bearer key, browsers as the Basic password.
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     data_dir: Path = Path("etude-data")
+    datasets_dir: Path | None = None
     database_url: Annotated[str | None, Field(repr=False)] = None
     workers: Workers = parse_staffing("auto")
     api_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
                 f"{processes[:20]!r}: unset it"
             )
         return self
+
+    @property
+    def datasets(self) -> Path:
+        """The directory of the data files that tasks read."""
+        return (self.data_dir / "datasets" if self.datasets_dir is None else self.datasets_dir).absolute()
 
     @property
     def database(self) -> str:

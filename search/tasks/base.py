@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from search.tasks.files import Source
 from search.tasks.info import TaskInfo
 
 
@@ -93,6 +94,25 @@ class NamesHiddenMatrices(Protocol):
 
         A task without this method leaves it to the order of the layers in the model.
         """
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """What a task may have besides: it reads files, and a worker that lacks one of them works without the task."""
+
+    def sources(self) -> Sequence[Source]:
+        """Look for every file that ``data`` reads."""
+
+
+@runtime_checkable
+class BoundsEvaluation(Protocol):
+    """What a task may have besides: its activations are large.
+
+    Attributes:
+        evaluation_examples: the most examples that one forward pass of an evaluation may take.
+    """
+
+    evaluation_examples: int
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from torch import Tensor, nn
+from torch import nn
 
 from search.tasks.base import Data, Split
 from search.tasks.builtin import (
@@ -23,14 +23,15 @@ from search.tasks.builtin import (
     DIGITS_TRAIN,
     DIGITS_VALIDATION,
 )
+from search.tasks.classification import Classifier
 from search.tasks.info import TaskInfo
 
 _SPLIT_SEED = 20_101
 _BRIGHTEST = 16.0
 
 
-class Digits:
-    """Data, loss and metrics of both digits tasks; the split is stratified by digit and always the same."""
+class Digits(Classifier):
+    """The data of both digits tasks; the split is stratified by digit and always the same."""
 
     batch_size: ClassVar[int] = DIGITS_BATCH
     shape: ClassVar[tuple[int, ...]]
@@ -49,12 +50,6 @@ class Digits:
         inputs = torch.tensor(images / _BRIGHTEST, dtype=torch.float32).reshape(-1, *self.shape)
         targets = torch.tensor(labels, dtype=torch.int64)
         return Data(*(Split(inputs[part], targets[part]) for part in (train, validation, test)))
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(outputs, targets)
-
-    def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        return {"accuracy": (outputs.argmax(dim=1) == targets).float().mean()}
 
 
 class MLP(Digits):

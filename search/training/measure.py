@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from search.protocol import Metrics
-from search.tasks.base import Split, Task
+from search.tasks.base import BoundsEvaluation, Split, Task
 from search.training.precision import forward
 
 EVALUATION_EXAMPLES: Final = 8192
-"""Examples of one forward pass of an evaluation."""
+"""Examples of one forward pass of an evaluation, unless the task says fewer."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class Losses:
 @torch.no_grad()
 def measure(task: Task, model: nn.Module, split: Split, prefix: str, *, dtype: str = "float32") -> dict[str, float]:
     """Loss and metrics over a whole split, named ``prefix_loss`` and so on; leaves the model in training mode."""
+    n_examples = task.evaluation_examples if isinstance(task, BoundsEvaluation) else EVALUATION_EXAMPLES
     model.eval()
     compute = forward(model, dtype)
-    outputs = torch.cat([compute(inputs) for inputs in torch.split(split.inputs, EVALUATION_EXAMPLES)])
+    outputs = torch.cat([compute(inputs) for inputs in torch.split(split.inputs, n_examples)])
     measured = {"loss": task.loss(outputs, split.targets), **task.metrics(outputs, split.targets)}
     model.train()
     return {f"{prefix}_{name}": float(value) for name, value in measured.items()}

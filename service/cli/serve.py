@@ -24,6 +24,7 @@ from search.devices import DeviceSlot
 from search.errors import SearchError
 from search.fleet import Fleet
 from search.signals import stopped_by_signals
+from search.tasks.files import VARIABLE as DATASETS
 from service.cli.console import err
 from service.cli.exits import Exit, Stop
 from service.cli.logs import ending_in, set_up_log, tell
@@ -44,6 +45,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [ETUDE_PORT, 8000]")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where the embedded database lives. [ETUDE_DATA_DIR, ./etude-data]")
+    ] = None,
+    datasets_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where tasks find their data files. [ETUDE_DATASETS_DIR, datasets in the data directory]"),
     ] = None,
     database_url: Annotated[
         str | None,
@@ -77,6 +82,7 @@ def serve(
         "host": host,
         "port": port,
         "data_dir": data_dir,
+        "datasets_dir": datasets_dir,
         "database_url": database_url,
         "workers": workers,
         "tls_cert": tls_cert,
@@ -189,6 +195,7 @@ def local_fleet(settings: Settings) -> Fleet:
     command = [sys.executable, "-m", "service", "worker", "--url", settings.local_url]
     command += ["--parent", str(os.getpid())]
     environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
+    environment[DATASETS] = str(settings.datasets)
     if settings.tls_cert is not None:
         environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
     environment |= {"ETUDE_API_KEY": settings.worker_key or "", "ETUDE_LOG_FORMAT": settings.log_format}

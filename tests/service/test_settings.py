@@ -71,6 +71,7 @@ def test_every_setting_is_a_variable_and_an_argument_wins(monkeypatch: pytest.Mo
         "HOST": "localhost",
         "PORT": "9000",
         "DATA_DIR": "/srv/etude",
+        "DATASETS_DIR": "/srv/images",
         "DATABASE_URL": "postgresql+psycopg://etude@db/etude",
         "WORKERS": "3",
         "API_KEY": KEY,
@@ -82,6 +83,7 @@ def test_every_setting_is_a_variable_and_an_argument_wins(monkeypatch: pytest.Mo
     assert settings.host == "localhost"
     assert settings.port == 9001
     assert settings.data_dir == Path("/srv/etude")
+    assert settings.datasets == Path("/srv/images")
     assert settings.database == "postgresql+psycopg://etude@db/etude"
     assert str(settings.workers) == "3"
     assert settings.api_key == KEY
