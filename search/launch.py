@@ -52,13 +52,15 @@ def run_worker(
     from search.worker import Worker, worker_id  # noqa: PLC0415
 
     place = _place(slot)
+    infos, left_out = _infos(tasks)
     announcement = Announcement(
         worker=worker_id(),
         host=platform.node()[:253],
         pid=os.getpid(),
         device=describe(slot, place),
         versions=_versions(),
-        tasks=tuple(_infos(tasks)),
+        tasks=tuple(infos),
+        left_out=left_out,
     )
     stop = threading.Event()
     names = ", ".join(each.name for each in announcement.tasks)
@@ -115,23 +117,26 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _infos(wanted: Iterable[str] | None) -> list[TaskInfo]:
-    """What the tasks say of themselves; one that cannot be trained here is left out, unless it was asked for."""
+def _infos(wanted: Iterable[str] | None) -> tuple[list[TaskInfo], dict[str, str]]:
+    """What the tasks say of themselves, and why others are left out; none is that was asked for."""
     from search.tasks import registry  # noqa: PLC0415  imports torch
+    from search.training.failures import LONGEST_MESSAGE  # noqa: PLC0415  likewise
 
     if wanted is not None:
-        return [_info(name) for name in wanted]
-    found = []
+        return [_info(name) for name in wanted], {}
+    found, left_out = [], {}
     for name in registry.names():
         try:
             found.append(_info(name))
-        except FilesMissing as missing:
-            log.info("task %s is left out: %s", name, missing)
-        except SearchError:
-            log.exception("task %s is left out: this worker works without it", name)
+        except SearchError as error:
+            left_out[name] = str(error)[:LONGEST_MESSAGE]
+            if isinstance(error, FilesMissing):
+                log.info("%s; this worker works without it", error)
+            else:
+                log.exception("task %s is left out: this worker works without it", name)
     if not found:
         raise Unsuitable("this worker has no task to work on: no installed package registers one that can be loaded")
-    return found
+    return found, left_out
 
 
 def _info(name: str) -> TaskInfo:

@@ -106,6 +106,10 @@ class Announcement(Value):
 
     A program that never does is given work all the same, but of no study that names ``devices``; and nobody counts
     how many trials train on a device that is not known.
+
+
+    Attributes:
+        left_out: why it cannot run other tasks that are registered with it, by name.
     """
 
     worker: WorkerId
@@ -114,6 +118,7 @@ class Announcement(Value):
     device: Device = Device()
     versions: dict[str, Annotated[str, Field(max_length=100)]] = {}
     tasks: tuple[TaskInfo, ...] = ()
+    left_out: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=2000)]] = {}
 
 
 class ClaimRequest(Value):

@@ -18,12 +18,12 @@ def why_it_waits(study: Study, workers: Iterable[WorkerRecord], now: datetime) -
     """Say what keeps a queued study from beginning; nothing when a worker can train it, or anybody's program may."""
     if study.plan.task == EXTERNAL.name:
         return ""
+    name = study.plan.task
     heard_of = [record.announcement for record in workers if record.seen_at >= now - LATELY]
+    if any(task.name == name for said in heard_of for task in said.tasks):
+        return ""
     if not heard_of:
         return "it waits for a worker: none has been heard of lately"
-    if any(task.name == study.plan.task for said in heard_of for task in said.tasks):
-        return ""
-    return (
-        f"it waits for a worker that can train {study.plan.task}: none of the {len(heard_of)} heard of lately can; "
-        "a worker leaves out what is not installed or lacks data files, and says so in its log"
-    )
+    waits = f"it waits for a worker that can train {name}: none of the {len(heard_of)} heard of lately can"
+    reasons = ((said.worker, said.left_out[name]) for said in heard_of if name in said.left_out)
+    return next((f"{waits}; {worker} leaves it out: {why}" for worker, why in reasons), waits)

@@ -42,7 +42,7 @@ class ResNet(Classifier):
 
     info: ClassVar[TaskInfo] = CIFAR10_RESNET
     batch_size: ClassVar[int] = CIFAR_BATCH
-    evaluation_examples: ClassVar[int] = 1000
+    evaluation_examples: ClassVar[int] = 256
 
     def sources(self) -> Sequence[Source]:
         return [look_for(name, [directory() / FOLDER], [file]) for name, file in _FILES.items()]

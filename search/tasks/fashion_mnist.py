@@ -43,7 +43,7 @@ class LeNet(Classifier):
 
     info: ClassVar[TaskInfo] = FASHION_MNIST_LENET
     batch_size: ClassVar[int] = FASHION_BATCH
-    evaluation_examples: ClassVar[int] = 2000
+    evaluation_examples: ClassVar[int] = 512
 
     def sources(self) -> Sequence[Source]:
         folders = [directory() / folder for folder in FOLDERS]

@@ -64,7 +64,7 @@ def _check_header(header: bytes, shape: tuple[int, ...], path: Path) -> None:
     if zeros:
         raise FileRefused(path, f"an IDX file begins with two zero bytes, this one with {header[:2].hex(' ')}")
     if kind != UNSIGNED_BYTES:
-        raise FileRefused(path, f"it must hold unsigned bytes (type 0x08), not type {kind:#04x}")
+        raise FileRefused(path, f"it must hold unsigned bytes (type 0x08), not type 0x{kind:02x}")
     if n_dimensions != len(shape):
         raise FileRefused(path, f"it must have {len(shape)} dimensions, not {n_dimensions}")
     if len(header) < 4 + 4 * n_dimensions:

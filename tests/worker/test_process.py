@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from search.errors import Unsuitable
 from search.launch import run_worker
+from tests.training.image_files import write_cifar
 from tests.worker.office import Office
 from tests.worker.processes import ROOT, output_of, read_until, running, worker_command
 
@@ -29,6 +31,45 @@ def test_a_task_that_is_not_installed_is_refused() -> None:
     ended = subprocess.run(worker_command("circle"), cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "NotFound: there is no task 'circle' on this machine; registered tasks: " in ended.stderr
+
+
+def test_a_task_that_is_asked_for_and_lacks_its_files_is_refused(tmp_path: Path) -> None:
+    environment = {**os.environ, "ETUDE_DATASETS_DIR": str(tmp_path)}
+    command = worker_command("cifar10-resnet")
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"lacks files that it reads; no folder of {tmp_path}/cifar-10-batches-bin holds" in ended.stderr
+
+
+_ANNOUNCES = """
+import json, logging
+from search.errors import Unsuitable
+from search.launch import run_worker
+
+class Door:
+    def announce(self, announcement):
+        print(json.dumps([[task.name for task in announcement.tasks], announcement.left_out]))
+        raise Unsuitable("that is enough")
+
+logging.basicConfig(level=logging.INFO)
+try:
+    run_worker(Door(), device="cpu:0")
+except Unsuitable as error:
+    assert str(error) == "that is enough"
+"""
+
+
+def test_a_worker_leaves_out_the_tasks_that_lack_files_and_says_where_it_looked(tmp_path: Path) -> None:
+    write_cifar(tmp_path / "cifar-10-batches-bin")
+    environment = {**os.environ, "ETUDE_DATASETS_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _ANNOUNCES], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    names, left_out = json.loads(ended.stdout)
+    assert {"digits-mlp", "cifar10-resnet", "char-gpt"} <= set(names)
+    assert list(left_out) == ["fashion-mnist-lenet"]
+    assert f"{tmp_path}/FashionMNIST/raw" in left_out["fashion-mnist-lenet"]
+    assert f"{left_out['fashion-mnist-lenet']}; this worker works without it" in ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
