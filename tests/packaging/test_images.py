@@ -13,6 +13,7 @@ from packaging.version import Version
 from sqlalchemy import make_url
 from typer.core import TyperCommand, TyperGroup
 
+from search.tasks.files import DEFAULT
 from service.cli.app import app
 from service.settings import Settings
 from tests.packaging.images import ROOT, compose, needed_by, services, stages
@@ -151,8 +152,14 @@ def test_only_the_service_is_on_the_network_of_the_database() -> None:
 
 def test_volumes_that_are_used_are_declared_and_hold_the_data_directory() -> None:
     used = [volume.split(":") for each in services().values() for volume in each.get("volumes", [])]
-    assert {name for name, _ in used} == set(compose()["volumes"])
+    assert {name for name, *_ in used if not name.startswith(".")} == set(compose()["volumes"])
     assert ["service", stages()["service"].environment["ETUDE_DATA_DIR"]] in used
+
+
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
+def test_a_worker_reads_data_files_from_a_folder_beside_the_compose_file(name: str) -> None:
+    (folder,) = stages()["worker"].all("WORKDIR")
+    assert services()[name]["volumes"] == [f"./{DEFAULT}:{folder.rest}/{DEFAULT}:ro"]
 
 
 @pytest.mark.parametrize("name", ["service", "worker"])

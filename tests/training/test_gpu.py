@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from schedules import OPTIMIZERS, Constant, Cosine, Ema, Linear, MomentumCurve, Swa
 from search.protocol import Completed, Diverged, Failed
 from search.tasks.base import Data
+from search.tasks.cifar10 import CropAndFlip
 from search.tasks.registry import load
 from search.training.data import sha256_of
 from search.training.loop import train
@@ -108,6 +109,31 @@ def test_a_loader_of_ones_own_is_asked_for_batches_on_the_gpu(tmp_path: Path) ->
 def test_the_hash_of_data_on_the_gpu_is_that_of_its_bytes() -> None:
     data = Line().data({"slope": 2.0})
     assert sha256_of(data.to(GPU)) == sha256_of(data)
+
+
+@pytest.mark.parametrize("name", ["breast-cancer", "diabetes", "char-gpt", "noisy-quadratic"])
+def test_a_built_in_task_trains_on_the_gpu_as_on_the_cpu(name: str) -> None:
+    task = load(name)
+    assignment = an_assignment(
+        a_recipe(kind="sgd", peak_lr=0.05),
+        task=name,
+        horizon=40,
+        updates_per_epoch=task.info.updates_per_epoch,
+        evaluate_every=40,
+    )
+    on_gpu, on_cpu = Watcher(), Watcher()
+    train(task, assignment, on_gpu, datasets(GPU))
+    train(task, assignment, on_cpu, datasets(CPU))
+    assert on_gpu.curve("val_loss") == pytest.approx(on_cpu.curve("val_loss"), rel=1e-3)
+
+
+def test_images_are_cropped_and_mirrored_on_the_gpu() -> None:
+    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8, device=GPU)
+    torch.cuda.manual_seed(5)
+    first = CropAndFlip()(images)
+    torch.cuda.manual_seed(5)
+    assert first.device == GPU
+    assert torch.equal(CropAndFlip()(images), first)
 
 
 def test_the_data_lives_on_the_gpu() -> None:
