@@ -107,7 +107,6 @@ class Announcement(Value):
     A program that never does is given work all the same, but of no study that names ``devices``; and nobody counts
     how many trials train on a device that is not known.
 
-
     Attributes:
         left_out: why it cannot run other tasks that are registered with it, by name.
     """

@@ -131,10 +131,18 @@ def waiting_for(study: Study, workers: Sequence[WorkerRecord]) -> str | None:
     if not workers:
         return f"{lacked}; none at all has been heard of lately"
     if not able:
-        return f"{lacked}; those heard of lately do not have this task"
+        return f"{lacked}; those heard of lately do not have this task{_why_not(task, workers)}"
     told = sorted({_in_words(device) for device in able})
     more = "" if len(told) <= MOST_DEVICES_TOLD else f" and {len(told) - MOST_DEVICES_TOLD} more"
     return f"{lacked}; those heard of lately have {', '.join(told[:MOST_DEVICES_TOLD])}{more}"
+
+
+def _why_not(task: str, workers: Sequence[WorkerRecord]) -> str:
+    """Say of one worker that has a task, and leaves it out, why it does."""
+    said = (each.announcement for each in workers)
+    return next(
+        (f": {each.worker} leaves it out, for {each.left_out[task]}" for each in said if task in each.left_out), ""
+    )
 
 
 def _seat_of(said: Announcement) -> _Seat:

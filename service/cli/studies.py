@@ -123,10 +123,9 @@ def _show_posted(service: Client, study: StudyDetailOut, *, as_json: bool) -> No
     if as_json:
         print_json(study)
         return
-    waits = f"  {plain(study.reason)}\n" if study.reason else ""
     out().print(
         f"study [bold]{study.name}[/] is {coloured(study.state)}: {study.request.budget.trials} trials "
-        f"of {study.plan.horizon} updates\n{waits}  etude watch {study.name}\n  {service.url}/dashboard"
+        f"of {study.plan.horizon} updates\n  etude watch {study.name}\n  {service.url}/dashboard"
     )
     if study.waiting_for is not None:
         out().print(f"  waits for {plain(study.waiting_for)}")

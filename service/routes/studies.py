@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -30,7 +29,6 @@ from service.routes.parts import (
     StudyName,
 )
 from service.schemas import PageOut, StudyDetailOut, StudyOut, StudyPatch
-from service.waiting import why_it_waits
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], route_class=StrictRoute, responses=REFUSALS)
 
@@ -139,11 +137,6 @@ def _amended(parts: Mapping[str, JsonValue], budget: Budget) -> Budget:
 def _detail(service: Opened, study: Study) -> StudyDetailOut:
     best = service.store.leaderboard(study.id, limit=1)
     counts = service.store.counts(study.id)
-
-
-    best, now = service.store.leaderboard(study.id, limit=1), service.clock()
-    if study.state is StudyState.QUEUED and not study.reason:
-        study = replace(study, reason=why_it_waits(study, service.store.workers(), now))
     return schemas.study_detail(
         study,
         counts=counts,
@@ -151,9 +144,6 @@ def _detail(service: Opened, study: Study) -> StudyDetailOut:
         weights=service.store.weights(study.id, [trial.number for trial in best]),
         waiting_for=_lacked(service, study, counts),
         now=service.clock(),
-
-
-        now=now,
     )
 
 

@@ -158,6 +158,8 @@ def test_a_study_whose_task_no_worker_has_says_so(client: httpx.Client) -> None:
     create(client)
     said = "a worker that can train digits-mlp; those heard of lately do not have this task"
     assert waits_for(client, "digits") == said
+    announce(client, "bob", left_out={"digits-mlp": "task digits-mlp lacks files that it reads"})
+    assert waits_for(client, "digits") == f"{said}: bob leaves it out, for task digits-mlp lacks files that it reads"
     assert waits_for(client, "mine") is waits_for(client, "by-hand") is None
 
 
