@@ -94,6 +94,19 @@ def test_fashion_mnist_is_found_in_every_spelling(
     assert [source.found for source in sources] == paths
 
 
+def test_gzipped_files_in_torchvision_s_folder_hold_the_same_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = registry.load("fashion-mnist-lenet")
+    plain = task.data(options("fashion-mnist-lenet"))
+    write_fashion(tmp_path / "FashionMNIST" / "raw", dotted=True, zipped=True)
+    monkeypatch.setenv("ETUDE_DATASETS_DIR", str(tmp_path))
+    zipped = task.data(options("fashion-mnist-lenet"))
+    assert torch.equal(plain.train.inputs, zipped.train.inputs)
+    assert torch.equal(plain.test.targets, zipped.test.targets)
+    shutil.rmtree(tmp_path / "FashionMNIST")
+
+
 def test_labels_that_are_no_classes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_fashion(tmp_path / "fashion-mnist")
     path = tmp_path / "fashion-mnist" / "t10k-labels-idx1-ubyte"
