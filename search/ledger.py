@@ -145,7 +145,12 @@ class Ledger:
         if study == self.study:
             return
         self.study, self._study_changed = study, True
-        payload = {"state": study.state.value, "reason": study.reason, "counts": self.counts()}
+        payload: dict[str, JsonValue] = {
+            "state": study.state.value,
+            "reason": study.reason,
+            "stopped_by": study.stopped_by,
+            "counts": self.counts(),
+        }
         self._events.append(Event(kind="study", payload=payload))
 
     def write_trial(self, trial: Trial) -> None:

@@ -13,7 +13,7 @@ from search.errors import Conflict, Unsuitable
 from search.ledger import Ledger
 from search.protocol import Failed, TrialFinish
 from search.stopping import why_failed, why_stopped
-from search.study import Budget, Study, StudyState, TrialState
+from search.study import Budget, StoppedBy, Study, StudyState, TrialState
 
 
 def pause(ledger: Ledger, now: datetime) -> None:
@@ -76,7 +76,8 @@ def amend(
         "acknowledge": None if acknowledge is None else tuple(acknowledge),
     }
     request = request.model_copy(update={name: value for name, value in new.items() if value is not None})
-    ledger.write_study(replace(study, request=request, reason=study.reason if budget is None else ""))
+    study = replace(study, request=request)
+    ledger.write_study(study if budget is None else replace(study, reason="", stopped_by=None))
     if budget is not None:
         _reopen(ledger, now)
     settle(ledger, now)
@@ -100,11 +101,12 @@ def settle(ledger: Ledger, now: datetime) -> None:
     stopped = why_stopped(ledger, now)
     if stopped is not None:
         for trial in ledger.in_state(TrialState.QUEUED):
-            ledger.write_trial(endings.cancelled(trial, stopped, now))
-        ledger.write_study(replace(study, reason=study.reason or stopped))
+            ledger.write_trial(endings.cancelled(trial, stopped.reason, now))
+        ledger.write_study(replace(study, reason=stopped.reason, stopped_by=stopped.by))
     is_used_up = not ledger.has_room or not ledger.has_draws
     if (stopped is not None or is_used_up) and not ledger.has_live_trials:
-        ledger.write_study(replace(ledger.study, state=StudyState.COMPLETED, finished_at=now))
+        by = ledger.study.stopped_by or _used_up_by(ledger)
+        ledger.write_study(replace(ledger.study, state=StudyState.COMPLETED, stopped_by=by, finished_at=now))
 
 
 def refuse_if_over(study: Study, what: str) -> None:
@@ -158,7 +160,7 @@ def _end(ledger: Ledger, state: StudyState, reason: str, told: str, now: datetim
         ledger.write_trial(endings.cancelled(trial, told, now))
     for trial in ledger.in_state(TrialState.RUNNING):
         ledger.write_trial(replace(trial, cancel=told))
-    ledger.write_study(replace(ledger.study, state=state, reason=reason, finished_at=now))
+    ledger.write_study(replace(ledger.study, state=state, reason=reason, stopped_by=None, finished_at=now))
 
 
 def _reopen(ledger: Ledger, now: datetime) -> None:
@@ -168,8 +170,15 @@ def _reopen(ledger: Ledger, now: datetime) -> None:
     stopped = why_stopped(ledger, now)
     if stopped is None and ledger.has_room and ledger.has_draws:
         ledger.write_study(replace(study, state=_open_state(study), finished_at=None))
+    elif stopped is None:
+        ledger.write_study(replace(study, stopped_by=_used_up_by(ledger)))
     else:
-        ledger.write_study(replace(study, reason=stopped or ""))
+        ledger.write_study(replace(study, reason=stopped.reason, stopped_by=stopped.by))
+
+
+def _used_up_by(ledger: Ledger) -> StoppedBy | None:
+    """Name the limit of a study without room; None where its sampler has no more to draw, which is no limit."""
+    return None if ledger.has_room else "trials"
 
 
 def _open_state(study: Study) -> StudyState:

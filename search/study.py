@@ -70,12 +70,19 @@ class Budget(Part):
         seconds: since the first trial was handed out.
         device_seconds: summed over all attempts.
         target: stop as soon as a completed trial's value is at least this good.
+        no_improvement_trials: stop when so many trials in a row, in the order in which they ended, brought no better
+            value than was known before them.
     """
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 100
     seconds: PositiveFinite | None = None
     device_seconds: PositiveFinite | None = None
     target: FiniteFloat | None = None
+    no_improvement_trials: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+StoppedBy = Literal["trials", "seconds", "device_seconds", "target", "no_improvement"]
+"""The part of the budget that ended a study."""
 
 
 def _can_be_acknowledged(rule: str) -> str:
@@ -208,6 +215,7 @@ class Study:
         optuna_id: key of the row in Optuna's table.
         findings: the warnings and notes that the study was accepted with.
         reason: one sentence on why the study is in this state, where there is more to say than the state.
+        stopped_by: the limit that was reached; what runs finishes, nothing new is handed out, whatever it yields.
         data_sha256: of the data that its trials are trained on, as the first that ended brought it.
     """
 
@@ -220,6 +228,7 @@ class Study:
     findings: tuple[StudyFinding, ...] = ()
     state: StudyState
     reason: str = ""
+    stopped_by: StoppedBy | None = None
     data_sha256: str | None = None
     created_at: datetime
     started_at: datetime | None = None
@@ -253,10 +262,13 @@ class Trial:
         evaluated: updates done at the last evaluation received; a point at or before it is a repeat.
         metrics: the last evaluation.
         at_rungs: the objective metric at the rungs reached, by updates done; finite values only.
-        best: the best finite objective metric of this attempt's evaluations.
+        best: the best finite objective metric of this attempt's evaluations, of its last run where it makes several.
+        improved_to: for the pruner ``patient``: the objective metric when it last improved by ``min_delta``.
+        improved_at: updates done then.
         value: what the sampler is told: the objective, once completed; the last rung's value, once pruned.
         cancel: why the running attempt must stop, told at its next report.
         prune: why the running attempt is pruned, told at its next report.
+        spared: why this attempt would have been pruned, had it not been spared to measure what pruning costs.
         reason: one sentence on how it ended.
         cause: of a failure.
         train_seconds: device time of all attempts so far.
@@ -278,10 +290,13 @@ class Trial:
     rate: float | None = None
     at_rungs: Mapping[int, float] = field(default_factory=dict)
     best: float | None = None
+    improved_to: float | None = None
+    improved_at: int | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     test_metrics: Mapping[str, float | None] = field(default_factory=dict)
     value: float | None = None
     prune: str | None = None
+    spared: str | None = None
     cancel: str | None = None
     reason: str = ""
     cause: str | None = None

@@ -95,6 +95,13 @@ def counts_line(study: StudyDetailOut) -> str:
     return " · ".join(found) or "no trials yet"
 
 
+def stopped_line(study: StudyOut) -> str:
+    """Which limit of its budget a study has reached, and why; empty while it has reached none."""
+    if study.stopped_by is None:
+        return plain(study.reason)
+    return f"stopped by {study.stopped_by} {plain(study.reason)}".rstrip()
+
+
 def studies_table(studies: Sequence[StudyOut]) -> Table:
     listed = table("study", "task", "state", "trials", "created", "")
     for study in studies:

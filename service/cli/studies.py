@@ -22,6 +22,7 @@ from service.cli.console import (
     print_json,
     print_trial,
     seconds,
+    stopped_line,
     studies_table,
     trials_table,
 )
@@ -49,6 +50,9 @@ def submit(
         float | None, typer.Option("--seconds", help="Budget: seconds since the first trial.")
     ] = None,
     target: Annotated[float | None, typer.Option(help="Stop at a value at least this good.")] = None,
+    no_improvement: Annotated[
+        int | None, typer.Option(help="Stop when so many trials in a row brought no better value.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
     optimizer: Annotated[list[str] | None, typer.Option(help="Optimizer to search; may be repeated.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="Schedule family to search; may be repeated.")] = None,
@@ -80,6 +84,7 @@ def submit(
         "budget.trials": trials,
         "budget.seconds": max_seconds,
         "budget.target": target,
+        "budget.no_improvement_trials": no_improvement,
         "seed": seed,
         "space.optimizers": optimizer,
         "space.families": family,
@@ -178,7 +183,7 @@ def show(
 
 def _show_study(service: Client, study: StudyDetailOut) -> None:
     console = out()
-    console.print(f"study [bold]{study.name}[/]: {coloured(study.state)}  {plain(study.reason)}".rstrip())
+    console.print(f"study [bold]{study.name}[/]: {coloured(study.state)}  {stopped_line(study)}".rstrip())
     plan, progress = study.plan, study.progress
     console.print(f"  task      {study.task}, {plan.horizon} updates of {plan.updates_per_epoch} per epoch")
     console.print(f"  objective {plan.direction} {plan.metric}, {plan.at}")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from search.errors import Unavailable
 from search.study import StudyState
-from service.cli.console import coloured, counts_line, err, number, plain, seconds
+from service.cli.console import coloured, counts_line, err, number, seconds, stopped_line
 from service.cli.exits import Exit
 from service.client import Client
 from service.schemas import StudyDetailOut
@@ -82,7 +82,7 @@ def _panel(study: StudyDetailOut) -> RenderableType:
         f"{progress.finished}/{progress.budget}",
         f"{seconds(progress.seconds)}, left {seconds(progress.seconds_left)}",
     )
-    lines = [Text.from_markup(f"  {coloured(study.state)}: {counts_line(study)} {plain(study.reason)}".rstrip())]
+    lines = [Text.from_markup(f"  {coloured(study.state)}: {counts_line(study)} {stopped_line(study)}".rstrip())]
     lines.append(Text(f"  best so far: {_best(study)}"))
     return Group(bar, *lines)
 
@@ -101,10 +101,11 @@ def _lines(looks: Iterator[StudyDetailOut], console: Console) -> StudyDetailOut:
 
 def _say(study: StudyDetailOut, console: Console) -> None:
     progress = study.progress
+    stopped = "" if study.stopped_by is None else f", stopped by {study.stopped_by}"
     console.print(
         f"{study.name}: {study.state}, {progress.finished}/{progress.budget} trials "
         f"({Text.from_markup(counts_line(study)).plain}), best {_best(study)}, "
-        f"{seconds(progress.seconds)}, left {seconds(progress.seconds_left)}",
+        f"{seconds(progress.seconds)}, left {seconds(progress.seconds_left)}{stopped}",
         markup=False,
     )
 

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from search.study import Acknowledged, Plan, Study, StudyFinding, StudyRequest, StudyState, Trial, TrialState
+from search.study import (
+    Acknowledged,
+    Plan,
+    StoppedBy,
+    Study,
+    StudyFinding,
+    StudyRequest,
+    StudyState,
+    Trial,
+    TrialState,
+)
 from service.schemas.base import Body, Out
 from service.schemas.schedules import FindingOut
 from service.schemas.trials import TrialOut, trial_out
@@ -27,6 +37,7 @@ class StudyOut(Out):
         request: what was asked for, with labels, priority and budget as they are now.
         plan: what the request means for its task, every default filled in.
         reason: why it is in this state, where there is more to say than the state.
+        stopped_by: the part of the budget that ended it; ``null`` while none has.
         data_sha256: of the data that its trials are trained on; ``null`` until the first trial has ended.
     """
 
@@ -35,6 +46,7 @@ class StudyOut(Out):
     task: str
     state: StudyState
     reason: str
+    stopped_by: StoppedBy | None
     data_sha256: str | None
     request: StudyRequest
     plan: Plan
@@ -164,6 +176,7 @@ def _study_fields(study: Study) -> dict[str, Any]:
         "task": study.plan.task,
         "state": study.state,
         "reason": study.reason,
+        "stopped_by": study.stopped_by,
         "data_sha256": study.data_sha256,
         "request": study.request,
         "plan": study.plan,

@@ -40,6 +40,7 @@ class TrialOut(Out):
         value: what the sampler is told; ``null`` until the trial ended with one.
         best: the best finite objective metric of the newest attempt.
         worker: who trains it now.
+        spared: why it would have been pruned, had it not been spared to measure what pruning costs.
         reason: how it ended, in one sentence.
         train_seconds: device time of all attempts.
         weights: what can be downloaded at ``…/weights``; ``null`` where nothing is kept.
@@ -63,6 +64,7 @@ class TrialOut(Out):
     test_metrics: dict[str, float | None]
     value: float | None
     best: float | None
+    spared: str | None
     reason: str
     cause: str | None
     train_seconds: float
@@ -215,6 +217,7 @@ def _trial_fields(study: Study, trial: Trial, weights: Mapping[int, Artifact]) -
         "test_metrics": dict(trial.test_metrics),
         "value": trial.value,
         "best": trial.best,
+        "spared": trial.spared,
         "reason": trial.reason,
         "cause": trial.cause,
         "train_seconds": trial.train_seconds,

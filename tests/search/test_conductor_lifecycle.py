@@ -11,7 +11,16 @@ from search.conductor import Conductor
 from search.protocol import Failed
 from search.study import Budget, StudyState, TrialState
 from tests.search.factories import NOON, a_recipe
-from tests.search.playing import LEASE_SECONDS, a_conductor, a_finish, a_point, a_report, claimed, complete, state_of
+from tests.search.playing import (
+    LEASE_SECONDS,
+    a_conductor,
+    a_finish,
+    a_point,
+    a_report,
+    claimed,
+    complete,
+    state_of,
+)
 
 LATER = NOON + timedelta(seconds=LEASE_SECONDS)
 
@@ -119,63 +128,31 @@ def test_a_smaller_study_fails_when_all_its_trials_do() -> None:
     )
 
 
-def test_a_study_stops_at_its_target() -> None:
-    conductor = a_conductor(budget={"trials": 10, "target": 0.2})
-    good, running = claimed(conductor), claimed(conductor)
-    conductor.enqueue(a_recipe(), NOON)
-    complete(conductor, good, loss=0.2)
-    reason = "trial 0 reached the target of 0.2 with 0.2"
-    assert (state_of(conductor), conductor.study.reason) == (StudyState.RUNNING, reason)
-    assert (conductor.claim("ada", NOON), conductor.trials[2].state) == (None, TrialState.CANCELLED)
-    complete(conductor, running, loss=0.4)
-    assert (state_of(conductor), conductor.study.reason) == (StudyState.COMPLETED, reason)
-
-
-def test_a_study_that_maximises_stops_at_its_target_from_below() -> None:
-    conductor = a_conductor(objective={"metric": "val_accuracy"}, budget={"target": 0.9})
-    for accuracy in (0.8, 0.95):
-        assert state_of(conductor) is not StudyState.COMPLETED
-        given = claimed(conductor)
-        conductor.finish(a_finish(given.fence, a_point(100, 0.1, val_accuracy=accuracy)), NOON)
-    assert state_of(conductor) is StudyState.COMPLETED
-
-
-def test_a_study_stops_when_its_seconds_are_used_up() -> None:
-    conductor = a_conductor(budget={"seconds": 90})
-    given = claimed(conductor)
-    conductor.expire(NOON + timedelta(seconds=30))
-    assert conductor.claim("bob", NOON + timedelta(seconds=90)) is None
-    conductor.report(a_report(given.fence, update=1), NOON + timedelta(seconds=50))
-    conductor.expire(NOON + timedelta(seconds=90))
-    assert (state_of(conductor), conductor.study.reason) == (StudyState.RUNNING, "the budget of 90 s is used up")
-    conductor.expire(NOON + timedelta(seconds=110))
-    assert (state_of(conductor), _states(conductor)) == (StudyState.COMPLETED, [TrialState.CANCELLED])
-
-
-def test_a_study_stops_when_its_device_time_is_used_up() -> None:
-    conductor = a_conductor(budget={"device_seconds": 3})
-    for _ in range(3):
-        assert state_of(conductor) is not StudyState.COMPLETED
-        complete(conductor, claimed(conductor))
-    assert state_of(conductor) is StudyState.COMPLETED
-    assert conductor.study.reason == "the budget of 3 s of device time is used up: 3.0 s"
-
-
 def test_raising_the_budget_reopens_a_completed_study() -> None:
     conductor = a_conductor(budget={"trials": 1})
     complete(conductor, claimed(conductor))
     conductor.amend(budget=Budget(trials=2), now=LATER)
     assert (state_of(conductor), conductor.study.finished_at) == (StudyState.RUNNING, None)
+    assert conductor.study.stopped_by is None
     complete(conductor, claimed(conductor, now=LATER), LATER)
     assert (state_of(conductor), len(conductor.trials)) == (StudyState.COMPLETED, 2)
 
 
-@pytest.mark.parametrize("budget", [Budget(trials=1), Budget(trials=9, target=0.5), Budget(trials=9, seconds=30)])
-def test_a_budget_without_room_leaves_a_completed_study_as_it_is(budget: Budget) -> None:
+@pytest.mark.parametrize(
+    "budget, stopped_by",
+    [
+        (Budget(trials=1), "trials"),
+        (Budget(trials=9, target=0.5), "target"),
+        (Budget(trials=9, seconds=30), "seconds"),
+        (Budget(trials=9, device_seconds=1), "device_seconds"),
+    ],
+)
+def test_a_budget_without_room_leaves_a_completed_study_as_it_is(budget: Budget, stopped_by: str) -> None:
     conductor = a_conductor(budget={"trials": 1})
     complete(conductor, claimed(conductor), loss=0.4)
     conductor.amend(budget=budget, now=LATER)
     assert (state_of(conductor), conductor.study.finished_at) == (StudyState.COMPLETED, NOON)
+    assert conductor.study.stopped_by == stopped_by
 
 
 def test_lowering_the_budget_ends_a_study_whose_trials_are_over() -> None:

@@ -128,10 +128,13 @@ def _full_trial() -> Trial:
         rate=1e-300,
         at_rungs={25: 0.1 + 0.2, 50: 0.25},
         best=0.1,
+        improved_to=0.1,
+        improved_at=2**40,
         metrics={"val_loss": None, "val_accuracy": 0.5},
         test_metrics={"test_loss": 0.125},
         value=5e-324,
         prune="worse than the median at update 50",
+        spared="worse than the median at update 25",
         cancel="somebody asked",
         reason="a reason",
         cause="error",
@@ -155,7 +158,7 @@ def test_what_a_study_became_is_read_back(store: Store) -> None:
     study = some_study(store)
     request = study.request.model_copy(update={"priority": 7, "labels": {"null": "\0", "smile": "☺"}})
     changed = replace(study, state=StudyState.RUNNING, reason="it began", request=request, started_at=NOW)
-    changed = replace(changed, data_sha256="a" * 64)
+    changed = replace(changed, stopped_by="no_improvement", data_sha256="a" * 64)
     store.commit(Changes(study=changed))
     assert store.find_study("default", "first") == changed
 

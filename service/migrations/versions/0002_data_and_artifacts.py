@@ -1,4 +1,4 @@
-"""What a study was trained on, which limit ended it, and the files kept of its trials.
+"""What a study was trained on, which limit ended it, what its pruner knows of a trial, and the files kept of it.
 
 Revision ID: 0002
 """
@@ -23,6 +23,9 @@ def upgrade() -> None:
     op.execute(sa.text("UPDATE etude_leader SET database_id = :id").bindparams(id=secrets.token_hex(16)))
     op.add_column("etude_studies", sa.Column("stopped_by", sa.String(length=20), nullable=True))
     op.add_column("etude_studies", sa.Column("data_sha256", sa.String(length=64), nullable=True))
+    op.add_column("etude_trials", sa.Column("improved_to", sa.Double(), nullable=True))
+    op.add_column("etude_trials", sa.Column("improved_at", sa.BigInteger(), nullable=True))
+    op.add_column("etude_trials", sa.Column("spared", sa.Text(), nullable=True))
     op.create_table(
         "etude_artifacts",
         sa.Column("study_id", KEY, nullable=False),
@@ -44,6 +47,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("etude_artifacts")
+    op.drop_column("etude_trials", "spared")
+    op.drop_column("etude_trials", "improved_at")
+    op.drop_column("etude_trials", "improved_to")
     op.drop_column("etude_studies", "data_sha256")
     op.drop_column("etude_studies", "stopped_by")
     op.drop_column("etude_leader", "database_id")
