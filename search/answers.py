@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from search.brackets import own_plan
 from search.protocol import Assignment, Fence, Receipt, Verdict
 from search.study import Study, Trial
 
@@ -16,7 +17,7 @@ def assignment(study: Study, trial: Trial, lease_seconds: float) -> Assignment:
     """
     if trial.lease is None:
         raise ValueError(f"trial {trial.number} of study {study.name} is {trial.state.value} and has no lease")
-    plan = study.plan
+    plan = own_plan(study, trial)
     return Assignment(
         fence=Fence(
             project=study.project,
@@ -29,6 +30,7 @@ def assignment(study: Study, trial: Trial, lease_seconds: float) -> Assignment:
         task_options=plan.task_options,
         recipe=trial.recipe,
         horizon=plan.horizon,
+        runs=plan.runs,
         updates_per_epoch=plan.updates_per_epoch,
         evaluate_every=plan.evaluate_every,
         metric=plan.metric,

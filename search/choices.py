@@ -1,4 +1,4 @@
-"""What a study chooses from by name: its sampler."""
+"""What a study chooses from by name: its sampler and its pruner."""
 
 from __future__ import annotations
 
@@ -52,3 +52,36 @@ class SamplerChoice(BaseModel):
         if value not in (False, None) and kind and kind != own:
             raise ValueError(f"{info.field_name} is an option of the sampler {own!r}, and this one is {kind!r}")
         return value
+
+
+Pruning = Literal["none", "median", "halving", "hyperband", "patient"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PrunerChoice(BaseModel):
+    """Which pruner ends poor trials early.
+
+    ``median``, ``halving`` and ``hyperband`` compare trials at rungs; ``patient`` looks at each trial by itself. A
+    field that its kind does not use must be left out.
+
+    Attributes:
+        rungs: fractions of the run at which trials are compared, rising; ``None`` takes the pruner's own.
+        start_trials: nothing is pruned before this many rivals have a value at the rung.
+        reduction_factor: for ``halving`` and ``hyperband``: one in this many goes on at each rung.
+        rescale: make each rung a whole short run with the schedule stretched to it, instead of cutting one long run;
+            a trial that goes on begins the next run with new weights.
+        patience: for ``patient``: evaluations without improvement after which a trial is pruned.
+        min_delta: for ``patient``: what counts as an improvement of the objective metric.
+        spare_fraction: share of the trials that are never cut, to measure what pruning costs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Pruning = "none"
+    rungs: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=20)] | None = None
+    start_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
+    reduction_factor: Annotated[int, Field(ge=2, le=16)] = 3
+    rescale: bool = False
+    patience: Annotated[int, Field(ge=1, le=10_000)] = 5
+    min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    spare_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -16,6 +16,7 @@ from typing import Literal
 from schedules import Recipe
 from search import endings, leases, lifecycle
 from search.answers import assignment, receipt, verdict
+from search.brackets import own_plan
 from search.curve import absorb, check_points
 from search.keeping import why_not_kept
 from search.ledger import Changes, Ledger, begun, over
@@ -24,14 +25,13 @@ from search.protocol import (
     Assignment,
     Failed,
     Fence,
-    Point,
     Receipt,
     Slot,
     TrialFinish,
     TrialReport,
     Verdict,
 )
-from search.pruning import decide
+from search.pruning import judged
 from search.sampling import Sampling
 from search.seeds import derive_seed
 from search.stopping import why_stopped
@@ -131,10 +131,11 @@ class Conductor:
         if before is None:
             why = leases.why_lost(self.trials.get(report.fence.trial), report.fence)
             return verdict(report.fence, "lost", why)
-        check_points(before, self.study.plan, report.points, report.update)
-        trial, points = absorb(before, self.study.plan, report.points, report.update)
+        plan = own_plan(self.study, before)
+        check_points(before, plan, report.points, report.update)
+        trial, points = absorb(before, plan, report.points, report.update)
         trial = leases.renew(trial, self._lease_seconds, now, before=before)
-        trial = self._judged(trial, points)
+        trial = judged(self.study, trial, points, self.trials.values())
         self._ledger.write_points(trial, points)
         self._ledger.write_trial(trial)
         if trial.cancel is not None:
@@ -153,7 +154,7 @@ class Conductor:
         before = self.trials.get(finish.fence.trial)
         if before is None or not leases.opens(before, finish.fence):
             return receipt(finish.fence, "lost", leases.why_lost(before, finish.fence))
-        plan, finish = self.study.plan, endings.on_the_data_of(self.study, finish)
+        plan, finish = own_plan(self.study, before), endings.on_the_data_of(self.study, finish)
         if before.state is not TrialState.RUNNING:
             endings.refuse_another(before, plan, finish.outcome)
             return self._taken(finish.fence, "this outcome was recorded before")
@@ -270,18 +271,6 @@ class Conductor:
         trial = self.trials.get(fence.trial)
         if trial is None or trial.state is not TrialState.RUNNING or not leases.opens(trial, fence):
             return None
-        return trial
-
-    def _judged(self, trial: Trial, points: Iterable[Point]) -> Trial:
-        """Return the trial, to be pruned if a rival comparison at one of the rungs just reached says so."""
-        plan, choice = self.study.plan, self.study.request.pruner
-        if trial.cancel is not None or trial.prune is not None:
-            return trial
-        for rung in (point.update for point in points if point.update in plan.rungs):
-            rivals = [rival for rival in self.trials.values() if rival.number != trial.number]
-            decision = decide(choice, plan, trial, rung, rivals)
-            if decision.prune:
-                return replace(trial, prune=decision.reason)
         return trial
 
     def _take_back(self, trial: Trial, ending: Literal["lost", "released"], why: str, now: datetime) -> None:

@@ -1,4 +1,7 @@
-"""The curve of one attempt: which evaluations are taken, and what they say of the trial."""
+"""The curve of one attempt: which evaluations are taken, and what they say of the trial.
+
+The plan that is meant here is the trial's own: see ``own_plan``.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ def check_points(trial: Trial, plan: Plan, points: Sequence[Point], update: int 
     """Refuse a message about a trial that cannot be true of its run.
 
     Raises:
-        Unsuitable: an update lies beyond the horizon, the points do not rise, or one is without the objective metric.
+        Unsuitable: an update lies beyond the trial's last, the points do not rise, or one is without the objective
+            metric.
     """
-    if update > plan.horizon:
+    if update > plan.total_updates:
         raise _beyond(trial, plan, update, ("update",))
     before = 0
     for index, point in enumerate(points):
-        if point.update > plan.horizon:
+        if point.update > plan.total_updates:
             raise _beyond(trial, plan, point.update, ("points", index, "update"))
         if point.update <= before:
             raise Unsuitable(
@@ -51,6 +55,7 @@ def absorb(trial: Trial, plan: Plan, points: Sequence[Point], update: int = 0) -
     values = {point.update: point.metrics[plan.metric] for point in new}
     finite = {at: value for at, value in values.items() if value is not None}
     last = new[-1]
+    of_last_run = [value for at, value in finite.items() if at > plan.total_updates - plan.horizon]
     trial = replace(
         trial,
         update=done,
@@ -58,7 +63,7 @@ def absorb(trial: Trial, plan: Plan, points: Sequence[Point], update: int = 0) -
         epoch=last.epoch,
         rate=last.rate,
         metrics=dict(last.metrics),
-        best=best_of([*finite.values(), *([] if trial.best is None else [trial.best])], plan.direction),
+        best=best_of([*of_last_run, *([] if trial.best is None else [trial.best])], plan.direction),
         at_rungs={**trial.at_rungs, **{at: value for at, value in finite.items() if at in plan.rungs}},
     )
     return trial, new
@@ -87,8 +92,9 @@ def value_at_last_rung(trial: Trial) -> float | None:
 
 
 def _beyond(trial: Trial, plan: Plan, update: int, where: tuple[str | int, ...]) -> Unsuitable:
+    what = f"those of its {len(plan.runs)} runs" if plan.runs else "its horizon"
     return Unsuitable(
-        f"trial {trial.number} ends after {plan.horizon} updates, its horizon, but the message speaks of {update}",
+        f"trial {trial.number} ends after {plan.total_updates} updates, {what}, but the message speaks of {update}",
         where=where,
         value=update,
     )

@@ -1,4 +1,4 @@
-"""How an attempt ends, and what becomes of its trial.
+"""How an attempt ends, and what becomes of its trial; plans are the trial's own.
 
 What a worker reached outweighs what it was told: a run that reached its horizon is completed although a verdict to
 prune or to cancel was on its way, and a run that diverged is diverged. The figures are real, and dropping them would
@@ -21,20 +21,20 @@ def check_outcome(trial: Trial, plan: Plan, outcome: Outcome) -> None:
 
     Raises:
         Conflict: pruned or cancelled, and nobody told it so.
-        Unsuitable: completed without an evaluation at the horizon, or diverged beyond it.
+        Unsuitable: completed without an evaluation after its last update, or diverged beyond it.
     """
     match outcome:
-        case Completed() if trial.evaluated < plan.horizon:
+        case Completed() if trial.evaluated < plan.total_updates:
             raise Unsuitable(
-                f"trial {trial.number} is not completed before its last evaluation, at update {plan.horizon}, "
+                f"trial {trial.number} is not completed before its last evaluation, at update {plan.total_updates}, "
                 f"is reported; the last one received is at update {trial.evaluated}",
                 where=("outcome", "kind"),
                 value="completed",
             )
-        case Diverged() if outcome.update >= plan.horizon:
+        case Diverged() if outcome.update >= plan.total_updates:
             raise Unsuitable(
                 f"trial {trial.number} cannot diverge at update {outcome.update}: "
-                f"the last update of its {plan.horizon} has index {plan.horizon - 1}",
+                f"the last update of its {plan.total_updates} has index {plan.total_updates - 1}",
                 where=("outcome", "update"),
                 value=outcome.update,
             )
@@ -66,7 +66,7 @@ def agrees(trial: Trial, plan: Plan, outcome: Outcome) -> bool:
     match outcome:
         case Completed():
             return trial.state is TrialState.COMPLETED or (
-                trial.state is TrialState.DIVERGED and trial.evaluated == plan.horizon
+                trial.state is TrialState.DIVERGED and trial.evaluated == plan.total_updates
             )
         case Failed():
             return trial.cause == outcome.cause

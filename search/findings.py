@@ -39,7 +39,7 @@ def study_findings(request: StudyRequest, plan: Plan) -> tuple[StudyFinding, ...
 def _of_pair(request: StudyRequest, plan: Plan, pair: str) -> list[Finding]:
     found: dict[str, Finding] = {}
     for recipe in corners(request.space, pair, plan.direction):
-        for finding in findings(recipe, plan.horizon, pruner=request.pruner.kind):
+        for finding in _of_recipe(request, plan, recipe):
             if finding.level == "refuse":
                 raise Unsuitable(
                     f"the space holds {pair!r}, which the rule {finding.id!r} refuses: {finding.sentence}",
@@ -48,6 +48,15 @@ def _of_pair(request: StudyRequest, plan: Plan, pair: str) -> list[Finding]:
                 )
             found.setdefault(finding.id, finding)
     return list(found.values())
+
+
+def _of_recipe(request: StudyRequest, plan: Plan, recipe: Recipe) -> Iterator[Finding]:
+    """Apply the rules to a recipe in the whole run, and to what a short one refuses."""
+    if plan.runs:
+        yield from (each for each in findings(recipe, plan.shortest_run) if each.level == "refuse")
+        yield from findings(recipe, plan.horizon)  # no run is compared before its end
+    else:
+        yield from findings(recipe, plan.horizon, pruner=request.pruner.kind)
 
 
 def corners(space: Space, pair: str, direction: Direction) -> Iterator[Recipe]:

@@ -124,16 +124,17 @@ def refuse_recipe(ledger: Ledger, recipe: Recipe) -> None:
 
     Raises:
         Conflict: the study is over, or its budget is used up.
-        Unsuitable: a rule refuses the recipe in a run of the study's length, or its schedule reads the metric as if it
+        Unsuitable: a rule refuses the recipe in a run of the study's lengths, or its schedule reads the metric as if it
             improved in the other direction.
     """
     study = ledger.study
     if not ledger.has_room:
         raise Conflict(f"the budget of study {study.name} is used up by {len(ledger.trials)} trials: raise it first")
     refuse_if_over(study, "takes no more recipes")
-    for finding in findings(recipe, study.plan.horizon):
-        if finding.level == "refuse":
-            raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=study.plan.horizon)
+    for horizon in sorted({study.plan.shortest_run, study.plan.horizon}):
+        for finding in findings(recipe, horizon):
+            if finding.level == "refuse":
+                raise Unsuitable(finding.sentence, where=("recipe", *finding.where), value=horizon)
     mode: Mode = "min" if study.plan.direction == "minimize" else "max"
     if recipe.schedule.with_mode(mode) != recipe.schedule:
         other = "max" if mode == "min" else "min"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from schedules import FAMILIES, updates_at
+from schedules import FAMILIES
 from search.errors import Unsuitable
+from search.rungs import Run, plan_path
 from search.sampling.checks import check_sampler
 from search.space import Space, build_averaging
-from search.study import Direction, Plan, PrunerChoice, StudyRequest
+from search.study import Direction, Plan, StudyRequest
 from search.tasks.info import Option, TaskInfo
 
-MOST_SHOWN = 20
-"""Points of a trial that Optuna's tables keep; its dashboard takes seconds per refresh beyond that."""
-
-EARLIEST_RUNG = 0.05
-"""Share of a run before which ``halving`` does not compare trials unless the study says so."""
+LONGEST_STALL_SECONDS = 7 * 24 * 3600.0
+"""A trial may stand still for so long at most; whoever waits longer has no worker any more."""
 
 EXTERNAL = TaskInfo(
     name="external",
@@ -49,43 +46,26 @@ def make_plan(request: StudyRequest, info: TaskInfo) -> Plan:
 
     Raises:
         Unsuitable: an option or metric that the task does not have or take, a batch larger than what there is to
-            train on, a direction against the task's, a run too short for a family of the space, a pruner without a
-            place to compare trials, or a sampler that cannot do what is asked of it.
+            train on, a direction against the task's, a run too short for a family of the space, a pruner that does
+            not take a field or has no place to compare trials, a sampler that cannot do what is asked of it, or a
+            time to stand still that is too long.
     """
     if info.name == EXTERNAL.name:
         return _external_plan(request)
     options = _complete_options(info, request.task_options)
     epochs = info.default_epochs if request.epochs is None else request.epochs
     updates = _updates_in_epoch(info, request, options)
-    run = _Run(horizon=epochs * updates, every=updates)
+    run = Run(horizon=epochs * updates, every=updates)
     return _plan(request, info, options, run)
 
 
-class _Run:
-    """Where a run is evaluated: every so many updates, and after the last."""
-
-    def __init__(self, *, horizon: int, every: int) -> None:
-        self.horizon = horizon
-        self.every = every
-        self.n_evaluations = -(-horizon // every)
-
-    def evaluation(self, number: int) -> int:
-        """Return the updates done at the evaluation of this number, the first being 1."""
-        return min(number * self.every, self.horizon)
-
-    def nearest_inside(self, fraction: float) -> int | None:
-        """Return the evaluation nearest to a fraction of the run, the last apart; None when there is no other."""
-        if self.n_evaluations < 2:
-            return None
-        number = math.floor(updates_at(fraction, self.horizon) / self.every + 0.5)
-        return self.evaluation(min(max(number, 1), self.n_evaluations - 1))
-
-
-def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], run: _Run) -> Plan:
-    _check_horizon(request.space, run.horizon)
-    _check_averaging(request.space, run.horizon)
+def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], run: Run) -> Plan:
+    _check_stall(request.stall_seconds)
+    path = plan_path(request.pruner, run)
+    shortest = min(path.runs, default=run.horizon)
+    _check_horizon(request.space, shortest)
+    _check_averaging(request.space, shortest)
     metric, direction = _objective(request, info)
-    rungs = _rungs(request.pruner, run)
     return Plan(
         task=info.name,
         task_options=options,
@@ -95,8 +75,9 @@ def _plan(request: StudyRequest, info: TaskInfo, options: dict[str, JsonValue], 
         metric=metric,
         direction=direction,
         at=request.objective.at,
-        rungs=rungs,
-        shown=_shown(rungs, run),
+        runs=path.runs,
+        rungs=path.rungs,
+        shown=path.shown,
         grid_points=check_sampler(request),
     )
 
@@ -118,7 +99,7 @@ def _external_plan(request: StudyRequest) -> Plan:
     every = -(-options.horizon // options.evaluations)
     metrics = options.metrics
     info = EXTERNAL.model_copy(update={"metrics": metrics, "objective": next(iter(metrics))})
-    return _plan(request, info, options.model_dump(mode="json"), _Run(horizon=options.horizon, every=every))
+    return _plan(request, info, options.model_dump(mode="json"), Run(horizon=options.horizon, every=every))
 
 
 def _complete_options(info: TaskInfo, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -163,6 +144,15 @@ def _objective(request: StudyRequest, info: TaskInfo) -> tuple[str, Direction]:
     return metric, own
 
 
+def _check_stall(seconds: float) -> None:
+    if seconds > LONGEST_STALL_SECONDS:
+        raise Unsuitable(
+            f"a trial may stand still for at most {LONGEST_STALL_SECONDS:g} s, 7 days, got {seconds:g} s",
+            where=("stall_seconds",),
+            value=seconds,
+        )
+
+
 def _check_horizon(space: Space, horizon: int) -> None:
     """Refuse a run in which some recipe of the space could not do what it says."""
     for number, family in enumerate(space.families):
@@ -187,38 +177,3 @@ def _check_averaging(space: Space, horizon: int) -> None:
             latest.check(horizon)
         except ValueError as error:
             raise Unsuitable(str(error), where=("space", "averaging", number), value=kind) from error
-
-
-def _rungs(pruner: PrunerChoice, run: _Run) -> tuple[int, ...]:
-    if pruner.kind == "none":
-        return ()
-    snapped = {run.nearest_inside(fraction) for fraction in _fractions(pruner)}
-    rungs = tuple(sorted(rung for rung in snapped if rung is not None))
-    if not rungs:
-        raise Unsuitable(
-            f"the pruner {pruner.kind!r} compares trials at an evaluation before the last, but a run of {run.horizon} "
-            f"updates is evaluated only once, after all of them",
-            where=("pruner", "kind"),
-            value=pruner.kind,
-        )
-    return rungs
-
-
-def _fractions(pruner: PrunerChoice) -> tuple[float, ...]:
-    if pruner.rungs is not None:
-        return pruner.rungs
-    if pruner.kind == "halving":
-        powers = (pruner.reduction_factor**-power for power in (3, 2, 1))
-        return tuple(fraction for fraction in powers if fraction >= EARLIEST_RUNG)
-    return (0.25, 0.5, 0.75)
-
-
-def _shown(rungs: tuple[int, ...], run: _Run) -> tuple[int, ...]:
-    """Spread the points evenly over the evaluations; each rung then takes the place of the nearest of them."""
-    n_shown = min(MOST_SHOWN, run.n_evaluations)
-    shown = {run.evaluation(-(-number * run.n_evaluations // n_shown)) for number in range(1, n_shown + 1)}
-    for rung in rungs:
-        distances = {abs(update - rung): update for update in shown - {*rungs, run.horizon}}
-        if rung not in shown and distances:
-            shown = shown - {distances[min(distances)]} | {rung}
-    return tuple(sorted(shown))

@@ -55,6 +55,10 @@ class Assignment(Value):
         task_options: the options of the task, complete with defaults.
         recipe: optimizer, peak rate and schedule.
         horizon: updates of the whole run; the first has index 0.
+        runs: when not empty, the trial is trained several times, each time from the same new weights and on the same
+            order of data: whole runs of these lengths, the schedule stretched to each, one after the other while it
+            is told to go on. The last is of ``horizon`` updates. Updates and epochs count on over all of them;
+            evaluations are due after every ``evaluate_every`` updates of a run and after its last.
         updates_per_epoch: updates of one epoch.
         evaluate_every: updates between two evaluations; the last update is always evaluated.
         metric: the objective metric, also what a plateau schedule reads.
@@ -71,6 +75,7 @@ class Assignment(Value):
     task_options: dict[str, JsonValue] = {}
     recipe: Recipe
     horizon: PositiveInt
+    runs: tuple[PositiveInt, ...] = ()
     updates_per_epoch: PositiveInt
     evaluate_every: PositiveInt
     metric: str
@@ -151,7 +156,7 @@ class Point(Value):
     """One evaluation of a trial.
 
     Attributes:
-        update: updates done so far, 1 to the horizon.
+        update: updates done so far, in all runs of the attempt; 1 to the horizon where it is one run.
         epoch: the same in epochs, a float.
         rate: the learning rate applied at the last of these updates.
         metrics: by name, ``None`` where the value is not finite.
@@ -196,7 +201,7 @@ class ReportAnswer(Value):
 
 
 class Completed(Value):
-    """The run reached its horizon."""
+    """The run, or the last of the runs, reached its horizon."""
 
     kind: Literal["completed"] = "completed"
     test_metrics: Metrics = {}

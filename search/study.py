@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt
 
 from schedules import RULES, Finding, Recipe
-from search.choices import SamplerChoice
+from search.choices import PrunerChoice, SamplerChoice
 from search.protocol import Name
 from search.space import Space
 from search.suiting import DeviceChoice
@@ -40,26 +40,6 @@ class Objective(Part):
     metric: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     direction: Direction | None = None
     at: Literal["last", "best"] = "last"
-
-
-Pruning = Literal["none", "median", "halving"]
-
-
-class PrunerChoice(Part):
-    """Which pruner compares trials at rungs.
-
-    Attributes:
-        rungs: fractions of the run at which trials are compared; ``None`` takes the pruner's own.
-        start_trials: nothing is pruned before this many rivals have a value at the rung.
-        reduction_factor: for ``halving``: one in this many goes on at each rung.
-        spare_fraction: share of the trials that are never cut, to measure what pruning costs.
-    """
-
-    kind: Pruning = "none"
-    rungs: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=20)] | None = None
-    start_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
-    reduction_factor: Annotated[int, Field(ge=2, le=16)] = 3
-    spare_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Budget(Part):
@@ -143,9 +123,11 @@ class Plan(Part):
 
     Attributes:
         horizon: updates of a whole run.
+        runs: where trials are compared by short runs, the length of each run from new weights, the last being the
+            horizon; updates done then count over all of them. Empty where a trial is one run.
         evaluate_every: updates between two evaluations.
-        rungs: numbers of updates done at which trials are compared, increasing; empty without pruner.
-        shown: numbers of updates done whose points Optuna's tables keep; at most 20, the last is the horizon.
+        rungs: numbers of updates done at which trials are judged, increasing; empty without pruner.
+        shown: numbers of updates done whose points Optuna's tables keep; at most 20, the last is the last of all.
         grid_points: recipes on the grid, after which nothing is drawn; ``None`` for the samplers without end.
     """
 
@@ -157,9 +139,20 @@ class Plan(Part):
     metric: str
     direction: Direction
     at: Literal["last", "best"]
+    runs: tuple[PositiveInt, ...] = ()
     rungs: tuple[PositiveInt, ...] = ()
     shown: tuple[PositiveInt, ...]
     grid_points: PositiveInt | None = None
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of a whole trial, over all its runs."""
+        return sum(self.runs) or self.horizon
+
+    @property
+    def shortest_run(self) -> int:
+        """Updates of the first of its runs."""
+        return self.runs[0] if self.runs else self.horizon
 
 
 class StudyFinding(Finding):

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from schedules import AnySchedule, Recipe
 from schedules.export import Target
+from search.choices import Pruning
 from search.errors import Unavailable
-from search.study import Pruning, StudyRequest, StudyState, TrialState
+from search.study import StudyRequest, StudyState, TrialState
 from search.tasks.info import TaskInfo
 from service.connection import READ_SECONDS, Connection, Params
 from service.schemas import (

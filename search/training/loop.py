@@ -1,9 +1,11 @@
-"""One trial on one device, from its first update to its last."""
+"""One trial on one device, from its first update to its last: one run, or several of growing length."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
 from typing import Any, Final, Literal, Protocol, assert_never
 
 import torch
@@ -59,8 +61,8 @@ def train(
     """Train one trial on the data sets' device; None when the monitor said to drop it.
 
     Initial weights, order of data and everything that torch draws in between are pure functions of
-    the assignment's seed; torch's own random state is left as it was found. A run is diverged when a
-    training loss, or the loss of a whole evaluation, is not finite.
+    the assignment's seed, the same in each run of the trial; torch's own random state is left as it was found. A run
+    is diverged when a training loss, or the loss of a whole evaluation, is not finite.
 
     Args:
         keep: told where the weights of a run are that reached its horizon.
@@ -72,28 +74,50 @@ def train(
     """
     device = datasets.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        run = _Run(task, assignment, datasets)
-        outcome = run.train(monitor)
+        *short, last = _runs(task, assignment, datasets)
+        for begin in short:
+            ended, outcome = begin().train(monitor)
+            if ended:
+                return outcome
+        run = last()
+        outcome = run.train_and_test(monitor)
     if isinstance(outcome, Completed):
         keep(run.weights)
     return outcome
 
 
-class _Run:
-    """One trial under way: weights, rate, and the losses not looked at yet."""
+def _runs(task: Task, assignment: Assignment, datasets: Datasets) -> list[Callable[[], _Run]]:
+    """The runs of a trial in their order; each is made when it begins, once the one before is forgotten."""
+    lengths = assignment.runs or (assignment.horizon,)
+    begins = accumulate(lengths[:-1], initial=0)
+    return [
+        partial(_Run, task, assignment, datasets, horizon=length, before=before)
+        for length, before in zip(lengths, begins, strict=True)
+    ]
 
-    def __init__(self, task: Task, assignment: Assignment, datasets: Datasets) -> None:
+
+class _Run:
+    """One run under way: weights, rate, and the losses not looked at yet.
+
+    Args:
+        horizon: updates of this run.
+        before: updates done in the trial's runs before it.
+    """
+
+    def __init__(self, task: Task, assignment: Assignment, datasets: Datasets, *, horizon: int, before: int) -> None:
         options = options_of(task, assignment)
         self._task = task
         self._assignment = assignment
         self._data = datasets.get(task, options)
         _check_data(task, assignment, datasets.sha256(task, options))
-        _check_fit(task, assignment, options, len(self._data.train))
+        _check_fit(task, assignment, options, len(self._data.train), horizon=horizon)
         self._dtype: str = options.get("dtype", "float32")
         self._batches = source(task, self._data, options, datasets.device)
+        self._horizon = horizon
+        self._before = before
         torch.manual_seed(derive_seed(assignment.seed, "weights"))
         self._model = task.model(dict(options)).to(datasets.device)
-        recipe, horizon = assignment.recipe, assignment.horizon
+        recipe = assignment.recipe
         optimizer = _optimizer(recipe, task, self._model)
         n_batches = assignment.updates_per_epoch
         statistics = Statistics(self._batches, n_batches, assignment.seed, datasets.device, self._dtype)
@@ -101,9 +125,16 @@ class _Run:
         self._judged = judged(recipe, self._model, optimizer, horizon, statistics)
         self._losses = Losses()
 
-    def train(self, monitor: Monitor) -> Outcome | None:
+    def train_and_test(self, monitor: Monitor) -> Outcome | None:
+        ended, outcome = self.train(monitor)
+        if ended:
+            return outcome
+        return Completed(test_metrics=finite(self._measure(self._horizon, self._data.test, "test")))
+
+    def train(self, monitor: Monitor) -> tuple[bool, Outcome | None]:
+        """Train to the horizon; whether the trial ends here or before, and with what."""
         model, loss_of, losses, pilot = self._model, self._task.loss, self._losses, self._pilot
-        horizon, seed, updated = self._assignment.horizon, self._assignment.seed, self._judged.updated
+        horizon, before, seed, updated = self._horizon, self._before, self._assignment.seed, self._judged.updated
         order, compute = self._batches(derive_seed(seed, "order")), forward(model, self._dtype)
         torch.manual_seed(derive_seed(seed, "noise"))
         model.train()
@@ -112,17 +143,17 @@ class _Run:
             torch.autograd.backward(loss)
             losses.add(loss.detach(), update, pilot.step(update))
             updated(update + 1)
-            stop = monitor.tick(update + 1)
+            stop = monitor.tick(before + update + 1)
             if stop is not None:
-                return _ending(stop)
+                return True, _ending(stop)
             if self._is_due(update + 1):
                 ended, outcome = self._look(update + 1, monitor)
                 if ended:
-                    return outcome
-        return Completed(test_metrics=finite(self._measure(horizon, self._data.test, "test")))
+                    return True, outcome
+        return False, None
 
     def weights(self) -> dict[str, Tensor]:
-        with self._judged.weights(self._assignment.horizon) as model:
+        with self._judged.weights(self._horizon) as model:
             # Copies, since weights that a model uses twice must not be one tensor in the file.
             return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
 
@@ -134,16 +165,16 @@ class _Run:
         return self._is_evaluated(done) or self._losses.n_unseen >= LOOK_UPDATES
 
     def _is_evaluated(self, done: int) -> bool:
-        return self._is_regular(done) or done in self._assignment.report_points
+        return self._is_regular(done) or self._before + done in self._assignment.report_points
 
     def _is_regular(self, done: int) -> bool:
-        return done % self._assignment.evaluate_every == 0 or done == self._assignment.horizon
+        return done % self._assignment.evaluate_every == 0 or done == self._horizon
 
     def _look(self, done: int, monitor: Monitor) -> tuple[bool, Outcome | None]:
         """Look at the losses and, where it is due, evaluate; whether the run ends here, and with what."""
         bad = self._losses.look()
         if bad is not None:
-            return True, Diverged(update=bad.update, rate=bad.rate)
+            return True, Diverged(update=self._before + bad.update, rate=bad.rate)
         if not self._is_evaluated(done):
             return False, None
         metrics = {
@@ -153,12 +184,13 @@ class _Run:
         if self._is_regular(done):
             self._pilot.observe(self._objective(metrics), done)
         rate = self._pilot.rate
-        epoch = done / self._assignment.updates_per_epoch
-        stop = monitor.evaluated(Point(update=done, epoch=epoch, rate=rate, metrics=finite(metrics)))
+        update = self._before + done
+        epoch = update / self._assignment.updates_per_epoch
+        stop = monitor.evaluated(Point(update=update, epoch=epoch, rate=rate, metrics=finite(metrics)))
         if stop is not None:
             return True, _ending(stop)
         if not math.isfinite(metrics["val_loss"]):
-            return True, Diverged(update=done - 1, rate=rate)
+            return True, Diverged(update=update - 1, rate=rate)
         return False, None
 
     def _objective(self, metrics: dict[str, float]) -> float:
@@ -222,9 +254,9 @@ def _check_data(task: Task, assignment: Assignment, found: str) -> None:
         raise OtherData(task.info.name, recorded=recorded, found=found)
 
 
-def _check_fit(task: Task, assignment: Assignment, options: dict[str, Any], n_train: int) -> None:
+def _check_fit(task: Task, assignment: Assignment, options: dict[str, Any], n_train: int, *, horizon: int) -> None:
     try:
-        assignment.recipe.check(assignment.horizon)
+        assignment.recipe.check(horizon)
     except ValueError as error:
         raise Unsuitable(str(error), where=("recipe",)) from error
     if isinstance(task, BringsBatches):

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from search.study import Plan
 from service.schemas import (
     FindingOut,
     LeaderboardOut,
@@ -95,6 +96,14 @@ def counts_line(study: StudyDetailOut) -> str:
     return " · ".join(found) or "no trials yet"
 
 
+def updates_line(plan: Plan) -> str:
+    """How much a trial trains."""
+    if not plan.runs:
+        return f"{plan.horizon} updates"
+    *before, last = map(str, plan.runs)
+    return f"up to {plan.total_updates} updates, in runs of {', '.join(before)} and {last}"
+
+
 def stopped_line(study: StudyOut) -> str:
     """Which limit of its budget a study has reached, and why; empty while it has reached none."""
     if study.stopped_by is None:
@@ -146,7 +155,7 @@ def print_trial(console: Console, trial: TrialDetailOut) -> None:
     console.print(f"trial {trial.number} of {trial.study}: {coloured(trial.state)}  {plain(trial.reason)}".rstrip())
     console.print(f"  recipe   {plain(trial.summary)}")
     console.print(f"  seed     {trial.seed}")
-    console.print(f"  updates  {trial.update} of {trial.horizon}, attempt {trial.attempt}")
+    console.print(f"  updates  {trial.update} of {trial.total_updates}, attempt {trial.attempt}")
     for title, metrics in (("metrics ", trial.metrics), ("test    ", trial.test_metrics)):
         if metrics:
             told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())

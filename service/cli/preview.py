@@ -19,7 +19,7 @@ from schedules.drawing.colours import Theme
 from schedules.drawing.keys import by_kind, place_in_words
 from schedules.drawing.marks import MarkKind
 from schedules.drawing.panels import Panel, panels
-from search.study import Pruning
+from search.choices import Pruning
 from service.cli import plot
 from service.cli.asked import KNOWN, Asked, Changes, read_asked
 from service.cli.asking import Json

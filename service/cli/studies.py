@@ -25,6 +25,7 @@ from service.cli.console import (
     stopped_line,
     studies_table,
     trials_table,
+    updates_line,
 )
 from service.cli.exits import Exit, Stop
 from service.cli.requests import pairs, read_document, scalar, study_request
@@ -59,7 +60,7 @@ def submit(
     metric: Annotated[str | None, typer.Option(help="Objective metric.")] = None,
     direction: Annotated[str | None, typer.Option(help="minimize or maximize.")] = None,
     sampler: Annotated[str | None, typer.Option(help="tpe, random, qmc, grid, cmaes or gp.")] = None,
-    pruner: Annotated[str | None, typer.Option(help="none, median or halving.")] = None,
+    pruner: Annotated[str | None, typer.Option(help="none, median, halving, hyperband or patient.")] = None,
     priority: Annotated[int | None, typer.Option(help="Studies of higher priority get workers first.")] = None,
     device: Annotated[
         list[str] | None, typer.Option(help="Kind of device to train on: cpu, cuda or other; may be repeated.")
@@ -130,7 +131,7 @@ def _show_posted(service: Client, study: StudyDetailOut, *, as_json: bool) -> No
         return
     out().print(
         f"study [bold]{study.name}[/] is {coloured(study.state)}: {study.request.budget.trials} trials "
-        f"of {study.plan.horizon} updates\n  etude watch {study.name}\n  {service.url}/dashboard"
+        f"of {updates_line(study.plan)}\n  etude watch {study.name}\n  {service.url}/dashboard"
     )
     if study.waiting_for is not None:
         out().print(f"  waits for {plain(study.waiting_for)}")
@@ -185,7 +186,7 @@ def _show_study(service: Client, study: StudyDetailOut) -> None:
     console = out()
     console.print(f"study [bold]{study.name}[/]: {coloured(study.state)}  {stopped_line(study)}".rstrip())
     plan, progress = study.plan, study.progress
-    console.print(f"  task      {study.task}, {plan.horizon} updates of {plan.updates_per_epoch} per epoch")
+    console.print(f"  task      {study.task}, {updates_line(plan)}, {plan.updates_per_epoch} per epoch")
     console.print(f"  objective {plan.direction} {plan.metric}, {plan.at}")
     console.print(f"  trials    {progress.finished} of {progress.budget}: {counts_line(study)}")
     if study.waiting_for is not None:

@@ -57,7 +57,7 @@ def enqueue_trial(
     project: Project = "default",
 ) -> TrialOut:
     """Run a recipe of one's own as the study's next trial. It counts against the budget; the sampler is not told."""
-    refuse_too_short(body.recipe.schedule, study.plan.horizon, ("recipe", "schedule"))
+    refuse_too_short(body.recipe.schedule, study.plan.shortest_run, ("recipe", "schedule"))
     trial = service.ensemble.enqueue_trial(project, name, body.recipe)
     suffix = "" if project == "default" else f"?project={project}"
     response.headers["Location"] = f"/v1/studies/{name}/trials/{trial.number}{suffix}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue
 
 from schedules import Finding, Recipe, Severity, findings
-from search.study import Pruning
+from search.choices import Pruning
 from service.schemas.base import Body, Out
 from service.schemas.previews import LONGEST_HORIZON
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from schedules import Recipe
+from search.brackets import own_plan
 from search.ledger import Attempt
 from search.protocol import Point
 from search.study import Direction, Study, Trial, TrialState
@@ -34,6 +35,7 @@ class TrialOut(Out):
         summary: the recipe in one line.
         digest: the recipe's fingerprint.
         update: updates done, as last reported.
+        total_updates: updates of a whole trial: its horizon, or those of all its runs where it makes several.
         rate: the learning rate of the last of them.
         metrics: the last evaluation.
         test_metrics: computed once, at the end, and unknown to the sampler.
@@ -57,6 +59,7 @@ class TrialOut(Out):
     attempt: int
     worker: str | None
     update: int
+    total_updates: int
     horizon: int
     epoch: float
     rate: float | None
@@ -210,6 +213,7 @@ def _trial_fields(study: Study, trial: Trial, weights: Mapping[int, Artifact]) -
         "attempt": trial.attempt,
         "worker": None if trial.lease is None else trial.lease.worker,
         "update": trial.update,
+        "total_updates": own_plan(study, trial).total_updates,
         "horizon": study.plan.horizon,
         "epoch": trial.epoch,
         "rate": trial.rate,

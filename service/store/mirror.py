@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
+from search.brackets import own_plan
 from search.protocol import Point
 from search.study import Plan, Study, Trial, TrialState
 from service.store.rows import Row, storable
@@ -89,10 +90,7 @@ def write(connection: Connection, study: Study, batch: Sequence[Mirrored]) -> di
     ids = {each.trial.number: each.optuna_id or added[each.trial.number] for each in batch if each.optuna_id or added}
     _forget_points(connection, [each.optuna_id for each in batch if each.restarted and each.optuna_id])
     _move_trials(connection, [each for each in batch if each.optuna_id and each.changed_state])
-    shown = frozenset(study.plan.shown)
-    points = [
-        row for each in batch for row in _point_rows(ids[each.trial.number], study.plan.metric, shown, each.points)
-    ]
+    points = [row for each in batch for row in _point_rows(ids[each.trial.number], own_plan(study, each.trial), each)]
     upsert(connection, _points, points, key=("trial_id", "step"))
     changed = [each.trial for each in batch if each.changed_state]
     values = [row for trial in changed for row in _value_rows(ids[trial.number], trial)]
@@ -164,11 +162,11 @@ def _forget_points(connection: Connection, trial_ids: Sequence[int]) -> None:
         )
 
 
-def _point_rows(trial_id: int, metric: str, shown: frozenset[int], points: Iterable[Point]) -> list[Row]:
+def _point_rows(trial_id: int, plan: Plan, each: Mirrored) -> list[Row]:
     rows = {}
-    for point in points:
-        if point.update in shown and metric in point.metrics:
-            value, kind = _point_value(point.metrics[metric])
+    for point in each.points:
+        if point.update in plan.shown and plan.metric in point.metrics:
+            value, kind = _point_value(point.metrics[plan.metric])
             rows[point.update] = {
                 "trial_id": trial_id,
                 "step": point.update,

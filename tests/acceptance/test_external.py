@@ -15,8 +15,9 @@ from typing import Any
 import optuna
 import pytest
 
+from search.choices import PrunerChoice
 from search.space import Space
-from search.study import Budget, PrunerChoice, StudyRequest
+from search.study import Budget, StudyRequest
 from tests.acceptance.conftest import House
 from tests.acceptance.running import completed, environment, final_counts, hold_trials, serving, stored_study, until
 

