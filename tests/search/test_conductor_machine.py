@@ -37,8 +37,10 @@ OUTCOMES: tuple[Outcome, ...] = (
 class Machine(RuleBasedStateMachine):
     """Workers that say anything, in any order and more than once, and people who change their mind."""
 
-    fences = Bundle("fences")
     fields: ClassVar[dict[str, Any]] = FIELDS
+    last_update: ClassVar[int] = 100
+
+    fences = Bundle("fences")
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +61,7 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         assert given.fence.trial not in self.held, "a trial was handed out twice"
         assert self.kept_study.state in (StudyState.QUEUED, StudyState.RUNNING)
+        assert self.kept_study.stopped_by is None
         self._hold(given.fence)
         return given.fence
 
@@ -81,7 +84,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(fence=fences, outcome=st.sampled_from(OUTCOMES), loss=st.sampled_from([0.1, 0.5, 2.0, None]))
     def finish(self, fence: Fence, outcome: Outcome, loss: float | None) -> None:
-        points = [a_point(100, loss)] if outcome.kind == "completed" else []
+        points = [a_point(self.last_update, loss)] if outcome.kind == "completed" else []
         try:
             receipt = self.conductor.finish(a_finish(fence, *points, outcome=outcome), self.clock.now)
         except (Conflict, Unsuitable):
@@ -227,7 +230,27 @@ class MachineOnGrid(Machine):
         assert len(drawn) == len(set(drawn)) <= 4
 
 
+class ImpatientMachine(Machine):
+    """The same of a study that prunes what stands still, and stops where nothing improves."""
+
+    fields: ClassVar[dict[str, Any]] = FIELDS | {
+        "pruner": {"kind": "patient", "patience": 4},
+        "budget": {"trials": 6, "no_improvement_trials": 2},
+    }
+
+
+class RescaledMachine(Machine):
+    """The same of a study whose trials make two runs."""
+
+    fields: ClassVar[dict[str, Any]] = FIELDS | {"pruner": FIELDS["pruner"] | {"rescale": True}}
+    last_update: ClassVar[int] = 150
+
+
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=120, stateful_step_count=40)
 TestMachineOnGrid = MachineOnGrid.TestCase
 TestMachineOnGrid.settings = settings(max_examples=40, stateful_step_count=40)
+TestImpatientMachine = ImpatientMachine.TestCase
+TestImpatientMachine.settings = settings(max_examples=60, stateful_step_count=40)
+TestRescaledMachine = RescaledMachine.TestCase
+TestRescaledMachine.settings = settings(max_examples=60, stateful_step_count=40)

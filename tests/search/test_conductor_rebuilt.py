@@ -23,6 +23,14 @@ FIELDS: dict[str, Any] = {
 }
 
 
+PRUNERS: tuple[dict[str, Any], ...] = (
+    {"kind": "halving", "rungs": [0.2, 0.5], "start_trials": 2, "rescale": True},
+    {"kind": "hyperband", "rungs": [0.2, 0.5], "start_trials": 2},
+    {"kind": "hyperband", "rungs": [0.2, 0.5], "start_trials": 2, "rescale": True},
+    {"kind": "patient", "patience": 1, "min_delta": 0.02, "spare_fraction": 0.2},
+)
+
+
 def _play(stops: set[int], **fields: Any) -> Conductor:
     """Run a study with three workers in lockstep; at each of these steps, build it again from its values."""
     new_token = tokens()
@@ -42,7 +50,7 @@ def _play(stops: set[int], **fields: Any) -> Conductor:
 
 
 def _take_a_step(conductor: Conductor, worker: str, held: dict[str, Assignment], clock: Clock) -> None:
-    """Claim a trial, report its first half, or send its end: whatever comes next for this worker."""
+    """Claim a trial, report all but its last 50 updates, or send its end: whatever comes next for this worker."""
     now = clock.advance(1.0)
     given = held.get(worker)
     if given is None:
@@ -50,9 +58,9 @@ def _take_a_step(conductor: Conductor, worker: str, held: dict[str, Assignment],
         if new is not None:
             held[worker] = new
         return
-    number = given.fence.trial
+    number, total = given.fence.trial, sum(given.runs) or given.horizon
     if conductor.trials[number].update == 0:
-        conductor.report(a_report(given.fence, *the_curve(given, range(10, 51, 10))), now)
+        conductor.report(a_report(given.fence, *the_curve(given, range(10, total - 49, 10))), now)
         if number % 9 == 4 and given.fence.attempt == 1:
             conductor.release(given.fence, now)
             del held[worker]
@@ -61,9 +69,9 @@ def _take_a_step(conductor: Conductor, worker: str, held: dict[str, Assignment],
     if conductor.trials[number].prune is not None:
         conductor.finish(a_finish(given.fence, outcome=Pruned()), now)
     elif number % 7 == 3:
-        conductor.finish(a_finish(given.fence, outcome=Diverged(update=55, rate=0.1)), now)
+        conductor.finish(a_finish(given.fence, outcome=Diverged(update=total - 45, rate=0.1)), now)
     else:
-        conductor.finish(a_finish(given.fence, *the_curve(given, range(60, 101, 10))), now)
+        conductor.finish(a_finish(given.fence, *the_curve(given, range(total - 40, total + 1, 10))), now)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,22 @@ def test_with_every_sampler_a_study_stopped_at_every_step_goes_on_like_the_unsto
     fields = {"sampler": {"kind": kind, **steps}, "budget": {"trials": N_TRIALS if kind != "grid" else 60}}
     unstopped = _play(set(), **fields)
     assert list(_play(set(range(60)), **fields).trials.values()) == list(unstopped.trials.values())
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda pruner: pruner["kind"] + "-rescaled" * pruner.get("rescale", 0))
+def test_whatever_its_pruner_a_stopped_study_goes_on_like_the_unstopped_one(pruner: dict[str, Any]) -> None:
+    unstopped = _play(set(), pruner=pruner)
+    continued = _play(set(range(40)), pruner=pruner)
+    assert list(continued.trials.values()) == list(unstopped.trials.values())
+    assert {TrialState.COMPLETED, TrialState.PRUNED} <= {trial.state for trial in unstopped.trials.values()}
+
+
+def test_a_study_that_stops_for_want_of_improvement_stops_where_the_unstopped_one_does() -> None:
+    budget = {"trials": N_TRIALS, "no_improvement_trials": 6}
+    unstopped, continued = (_play(stops, budget=budget) for stops in (set(), set(range(20))))
+    assert unstopped.study == continued.study
+    assert (unstopped.study.stopped_by, len(unstopped.trials) < N_TRIALS) == ("no_improvement", True)
+    assert list(continued.trials.values()) == list(unstopped.trials.values())
 
 
 def test_a_stopped_study_with_another_seed_is_another_study(unstopped: Mapping[int, Trial]) -> None:

@@ -16,7 +16,8 @@ from tests.search.factories import a_plan, a_recipe, a_trial, rivals_at
 
 MEDIAN = PrunerChoice(kind="median", start_trials=3)
 HALVING = PrunerChoice(kind="halving", start_trials=3)
-PRUNERS = pytest.mark.parametrize("choice", [MEDIAN, HALVING], ids=["median", "halving"])
+HYPERBAND = PrunerChoice(kind="hyperband", start_trials=3)
+PRUNERS = pytest.mark.parametrize("choice", [MEDIAN, HALVING, HYPERBAND], ids=["median", "halving", "hyperband"])
 HALFWAY = 50
 """A rung of the toy task's run of 100 updates."""
 
@@ -112,6 +113,22 @@ def test_halving_lets_one_in_so_many_go_on(direction: Direction, value: float, p
     assert decision.reason == f"{plan(direction).metric} {value:g} at update 50 of 100 is {place}"
 
 
+def test_hyperband_halves_within_a_bracket() -> None:
+    rivals = rivals_at(HALFWAY, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+    decision = decide(HYPERBAND, plan(), a_trial_with(3.5), HALFWAY, rivals)
+    reason = "val_loss 3.5 at update 50 of 100 is number 4 of 9 in its bracket; the best 3 go on (1 in 3)"
+    assert decision == Decision(prune=True, reason=reason)
+
+
+@PRUNERS
+def test_whole_short_runs_are_compared_at_their_end_whatever_their_schedules(choice: PrunerChoice) -> None:
+    rescaled = a_plan(pruner={"kind": "median", "rungs": [0.5], "rescale": True})
+    trial = a_trial_with(99.0, schedule=LATE)
+    decision = decide(choice, rescaled, trial, HALFWAY, rivals_at(HALFWAY, [1.0] * 20, recipe=a_recipe(LATE)))
+    assert decision.prune
+    assert decision.reason.startswith("val_loss 99 at update 50 of 150 is ")
+
+
 def test_halving_lets_the_best_go_on_however_few_there_are() -> None:
     choice = PrunerChoice(kind="halving", start_trials=1, reduction_factor=16)
     assert not decide(choice, plan(), a_trial_with(1.0), HALFWAY, rivals_at(HALFWAY, [1.5])).prune
@@ -159,7 +176,7 @@ def _is_spared(choice: PrunerChoice, number: int, rung: int) -> bool:
 @given(
     st.lists(st.floats(-10, 10), min_size=3, max_size=30),
     st.floats(-10, 10),
-    st.sampled_from([MEDIAN, HALVING]),
+    st.sampled_from([MEDIAN, HALVING, HYPERBAND]),
     st.randoms(use_true_random=False),
 )
 def test_a_decision_depends_on_the_values_and_not_on_their_order_or_sign(
@@ -174,7 +191,7 @@ def test_a_decision_depends_on_the_values_and_not_on_their_order_or_sign(
     assert mirrored.prune == falling.prune
 
 
-@given(st.lists(st.floats(-10, 10), min_size=3, max_size=30), st.sampled_from([MEDIAN, HALVING]))
+@given(st.lists(st.floats(-10, 10), min_size=3, max_size=30), st.sampled_from([MEDIAN, HALVING, HYPERBAND]))
 def test_the_best_trial_of_a_rung_is_never_cut(values: list[float], choice: PrunerChoice) -> None:
     trial = a_trial_with(min(values), schedule=Constant())
     assert not decide(choice, plan(), trial, HALFWAY, rivals_at(HALFWAY, values)).prune
