@@ -85,4 +85,4 @@ def _stalled(ledger: Ledger) -> str | None:
     since = sum((at, number) > (first_at, first) for at, number, _ in ends)
     if since < allowed:
         return None
-    return f"{since} trials ended since trial {first} brought {best.value:.6g}, and none of them was better"
+    return f"trial {first} brought {best.value:.6g}, and so many trials ended since without a better value: {since}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from search.choices import PrunerChoice
+from search.space import Space
 from search.study import Budget, StudyRequest, StudyState, TrialState
 from service.schemas import EventOut
 from tests.acceptance.conftest import House
@@ -26,6 +28,22 @@ def test_two_workers_train_exactly_the_budget(house: House) -> None:
     with stored_study("whole", house.database_url) as stored:
         assert len(stored.trials) == 12
         assert stored.best_value == min(trial.value for trial in trials if trial.value is not None)
+
+
+def test_trials_of_several_runs_are_trained_and_cut_between_them(house: House) -> None:
+    pruner = PrunerChoice(kind="halving", rungs=(0.2, 0.5), start_trials=2, rescale=True)
+    space = Space(families=("constant", "cosine"))
+    with house.service.client() as client:
+        budget = Budget(trials=12)
+        client.create_study(
+            StudyRequest(name="runs", task="digits-mlp", epochs=10, space=space, pruner=pruner, budget=budget)
+        )
+        study = house.service.wait_for_end("runs")
+        trials = list(client.trials("runs"))
+    assert (study.state, study.stopped_by, study.plan.runs) == (StudyState.COMPLETED, "trials", (74, 185, 370))
+    assert {trial.update for trial in trials if trial.state == TrialState.PRUNED} <= {74, 259}
+    assert {trial.update for trial in trials if trial.state == TrialState.COMPLETED} == {629}
+    assert final_counts(study).get("pruned", 0) > 0
 
 
 def test_a_task_that_raises_shows_a_sentence_in_the_list_and_the_traceback_with_the_trial(house: House) -> None:

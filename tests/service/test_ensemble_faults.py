@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text, update
 
 from search.errors import Unavailable
 from search.protocol import Assignment, Pruned
 from search.study import StudyState, Trial, TrialState
 from service.ensemble import Ensemble
 from service.store import DatabaseInUse, NotLeader, Store, open_store
+from service.tables import trials
 from tests.search.playing import LEASE_SECONDS, Clock
 from tests.service.playing import (
     FaultyStore,
@@ -160,19 +162,27 @@ def test_leases_outlive_a_service_that_stood_still(sqlite_url: str, clock: Clock
 def test_a_study_for_which_time_does_not_pass_keeps_no_other_study_waiting(
     ensemble: Ensemble, faulty: FaultyStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = a_request("broken").model_copy(update={"stall_seconds": 1e300})  # no difference of times is so long
-    ensemble.create_study("default", broken)
+    broken = ensemble.create_study("default", a_request("broken"))
     sound = ensemble.create_study("default", a_request("sound"))
     given = claim(ensemble, lanes=5)
-    clock.advance(LEASE_SECONDS - 1)
-    report(ensemble, given[0].fence)
-    clock.advance(1)
+    _damage(faulty, broken.id)
+    faulty.fails_after = True
+    with pytest.raises(Unavailable, match="with it the answer"):
+        report(ensemble, given[0].fence)  # so that the damaged rows are read
+    ensemble.tick()
+    clock.advance(LEASE_SECONDS)
     ensemble.tick()
     assert faulty.trial(sound.id, 0).state is TrialState.QUEUED
     assert report(ensemble, given[0].fence).action == "continue"
     assert [record.getMessage() for record in caplog.records if record.exc_info] == [
         "time did not pass for study default/broken: it is read again"
     ]
+
+
+def _damage(store: FaultyStore, study_id: int) -> None:
+    """Do to the trials of a study what another program might: SQLite keeps a word where a number belongs."""
+    with store.engine.begin() as connection:
+        connection.execute(update(trials).where(trials.c.study_id == study_id).values(lost_attempts=text("'many'")))
 
 
 def test_lost_trials_of_a_cancelled_study_end_after_a_restart(sqlite_url: str, clock: Clock) -> None:

@@ -12,7 +12,9 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy import text
 
-from search.study import Trial, TrialState
+from search.brackets import bracket
+from search.choices import PrunerChoice
+from search.study import StudyRequest, Trial, TrialState
 from service.store import NameTaken, Store, open_store
 from tests.store.optunas_view import storage_of, study_of, trials_of
 from tests.store.stored import (
@@ -22,6 +24,7 @@ from tests.store.stored import (
     a_trial,
     commit_trials,
     run_trial,
+    some_plan,
     some_study,
 )
 
@@ -134,6 +137,19 @@ def test_only_the_points_of_the_plan_go_to_optuna_and_all_to_us(store: Store) ->
     run_trial(store, study, 0, dict.fromkeys(range(5, 101, 5), 0.5), a_trial(0, TrialState.COMPLETED))
     assert tuple(trials_of(store)[0].intermediate_values) == study.plan.shown
     assert len(store.curve(study.id, 0)) == 20
+
+
+def test_the_points_of_a_trial_are_those_of_its_own_bracket(store: Store) -> None:
+    plan = some_plan().model_copy(update={"runs": (30, 100), "rungs": (30,), "shown": (30, 80, 130)})
+    pruner = PrunerChoice(kind="hyperband", rescale=True)
+    request = StudyRequest(name="first", task="digits-mlp", pruner=pruner)
+    study = store.create_study("default", "first", request, plan)
+    trials = [a_trial(number) for number in range(12)]
+    points = tuple((trial.number, 1, a_point(update, 0.5)) for trial in trials for update in (30, 50, 80, 100))
+    commit_trials(store, study, *trials, points=points)
+    shown = [tuple(trial.intermediate_values) for trial in trials_of(store)]
+    assert shown == [(30, 80) if bracket(study, trial) == 0 else (50, 100) for trial in trials]
+    assert len(set(shown)) == 2
 
 
 def test_a_point_sent_again_is_not_a_second_point(store: Store) -> None:
