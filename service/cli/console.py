@@ -160,6 +160,8 @@ def print_trial(console: Console, trial: TrialDetailOut) -> None:
         if metrics:
             told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
             console.print(f"  {title} {plain(told)}")
+    if trial.spared:
+        console.print(f"  {plain(trial.spared)}")
     for attempt in trial.attempts:
         ending = attempt.ending or "running"
         console.print(plain(f"  attempt {attempt.attempt} by {attempt.worker}: {ending} {attempt.message}".rstrip()))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from schedules import Constant, Recipe, Sgd
 from search.study import StudyRequest
 from service.cli.exits import Exit
 from service.client import Client
 from tests.cli.conftest import Etude
-from tests.service.by_hand import claim, external_study, finish, point, train
+from tests.service.by_hand import claim, external_study, finish, point, report, train
 from tests.service.server import LiveServer
 
 
@@ -63,9 +64,36 @@ def test_a_study_is_shown_with_its_leaderboard(etude: Etude, client: Client, liv
     _trained(client, live_server, 0.5, 0.25)
     shown = etude("show", "by-hand").out
     assert "study by-hand: completed" in shown
+    assert "stopped by trials" in shown
     assert "2 of 2: 2 completed" in shown
     lines = [line.split()[:3] for line in shown.splitlines() if line.startswith(("1 ", "2 "))]
     assert lines == [["1", "1", "0.25"], ["2", "0", "0.5"]]
+
+
+def test_trials_of_several_runs_are_shown_with_all_their_updates(etude: Etude, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps(external_study(pruner={"kind": "halving", "rungs": [0.25, 0.5], "rescale": True})))
+    posted = etude("submit", str(file), "--no-improvement", "9")
+    assert "3 trials of up to 35 updates, in runs of 5, 10 and 20" in posted.out
+    assert client.study("by-hand").request.budget.no_improvement_trials == 9
+    client.enqueue_trial("by-hand", Recipe(optimizer=Sgd(), peak_lr=0.1, schedule=Constant()))
+    assert "external, up to 35 updates, in runs of 5, 10 and 20, 5 per epoch" in etude("show", "by-hand").out
+    assert "updates  0 of 35, attempt 0" in etude("show", "by-hand", "0").out
+
+
+def test_a_spared_trial_is_shown_with_why_it_would_have_been_pruned(
+    etude: Etude, client: Client, live_server: LiveServer
+) -> None:
+    pruner = {"kind": "median", "rungs": [0.5], "start_trials": 1, "spare_fraction": 1.0}
+    client.create_study(StudyRequest.model_validate(external_study(pruner=pruner)))
+    with live_server.client() as hand:
+        for loss in (0.5, 0.6):
+            (given,) = claim(hand)
+            report(hand, given["fence"], point(10, loss))
+            finish(hand, given["fence"], {"kind": "completed"}, point(20, loss))
+    told = "spared to measure what pruning costs: val_loss 0.6 at update 10 of 20 is worse than the median 0.5"
+    assert told in etude("show", "by-hand", "1").out
+    assert "spared" not in etude("show", "by-hand", "0").out
 
 
 def test_a_failed_trial_is_shown_with_its_log_as_it_is(etude: Etude, client: Client, live_server: LiveServer) -> None:
@@ -106,6 +134,7 @@ def test_a_finished_study_is_watched_in_plain_lines_with_its_end_as_exit_code(
     ran = etude("watch", "by-hand")
     assert ran.code == Exit.OK
     assert "by-hand: completed, 2/2 trials (2 completed), best val_loss 0.25 (trial 1: " in ran.err
+    assert ran.err.rstrip().endswith(", stopped by trials")
     etude("submit", "--task", "digits-mlp", "--name", "stopped")
     etude("cancel", "stopped")
     assert etude("watch", "stopped").code == Exit.FAILED
