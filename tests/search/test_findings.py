@@ -71,6 +71,12 @@ def test_a_finding_names_every_pair_that_it_was_found_in() -> None:
     )
 
 
+def test_restarts_go_well_with_a_pruner_that_compares_whole_short_runs() -> None:
+    space = {"optimizers": ["sgd"], "families": ["restarts"]}
+    assert "restarts-with-pruner" in found(space=space, epochs=60, pruner={"kind": "halving"})
+    assert found(space=space, epochs=60, pruner={"kind": "halving", "rescale": True}) == {}
+
+
 @pytest.mark.parametrize(
     "low, high, rule",
     [(0.02, 0.1, None), (0.005, 0.1, "adagrad-with-decay-to-zero"), (0.02, 1.0, "floor-at-peak")],
