@@ -16,7 +16,7 @@ from search.study import Direction, Plan, StudyRequest
 from search.tasks.info import Option, TaskInfo
 
 LONGEST_STALL_SECONDS = 7 * 24 * 3600.0
-"""A trial may stand still for so long at most; whoever waits longer has no worker any more."""
+"""A study may let its trials stand still for so long at most: beyond that, times cannot be reckoned with."""
 
 EXTERNAL = TaskInfo(
     name="external",
