@@ -55,12 +55,10 @@ class Assignment(Value):
         task_options: the options of the task, complete with defaults.
         recipe: optimizer, peak rate and schedule.
         horizon: updates of the whole run; the first has index 0.
-        runs: when not empty, the trial is trained several times, each time from the same new weights and on the same
-            order of data: whole runs of these lengths, the schedule stretched to each, one after the other while it
-            is told to go on. The last is of ``horizon`` updates. Updates and epochs count on over all of them;
-            evaluations are due after every ``evaluate_every`` updates of a run and after its last.
+        runs: when not empty, the lengths of whole runs to make one after the other, each from the same new weights
+            with the schedule stretched to it; the last is the horizon. Updates and epochs count on over all of them.
         updates_per_epoch: updates of one epoch.
-        evaluate_every: updates between two evaluations; the last update is always evaluated.
+        evaluate_every: updates of a run between two evaluations; its last update is always evaluated.
         metric: the objective metric, also what a plateau schedule reads.
         seed: seeds the initial weights and the order of data, 32 bits.
         report_points: numbers of updates done at which the worker reports and waits for the verdict before it goes on.
@@ -156,7 +154,7 @@ class Point(Value):
     """One evaluation of a trial.
 
     Attributes:
-        update: updates done so far, in all runs of the attempt; 1 to the horizon where it is one run.
+        update: updates done so far in the attempt, 1 to the horizon; where it makes several runs, to their sum.
         epoch: the same in epochs, a float.
         rate: the learning rate applied at the last of these updates.
         metrics: by name, ``None`` where the value is not finite.

@@ -76,15 +76,6 @@ STUDIES: dict[str, tuple[Any, str, str]] = {
     "path in a name": (study(name="../etc"), "body.name", "pattern"),
     "long task": (study(task=LONG), "body.task", "at most 63"),
     "long label": (study(labels={"team": LONG}), "body.labels.team", "at most 200"),
-    "patience without the pruner": (study(pruner={"kind": "halving", "patience": 3}), "body.pruner.patience", "has no"),
-    "unknown pruner": (study(pruner={"kind": "shears"}), "body.pruner.kind", "hyperband"),
-    "rungs out of order": (study(pruner={"kind": "median", "rungs": [0.5, 0.2]}), "body.pruner.rungs.1", "must rise"),
-    "no patience": (study(pruner={"kind": "patient", "patience": 0}), "body.pruner.patience", "greater than or equal"),
-    "endless patience": (study(pruner={"kind": "patient", "patience": 99}), "body.pruner.patience", "99 of them"),
-    "endless stall": (study(stall_seconds=1e9), "body.stall_seconds", "at most 604800 s"),
-    "no trials without improvement": (
-        study(budget={"no_improvement_trials": 0}), "body.budget.no_improvement_trials", "greater than or equal to 1"
-    ),
     "horizon too short": (
         external_study("short", task_options={"horizon": 1, "metrics": {"val_loss": "minimize"}},
                        space={"families": ["multi_factor"]}),

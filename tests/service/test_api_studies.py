@@ -257,30 +257,6 @@ def test_labels_priority_and_budget_change_and_the_rest_stays(client: httpx.Clie
     assert (request["budget"]["trials"], request["budget"]["seconds"]) == (1, 3600)
 
 
-def test_a_study_says_which_limit_of_its_budget_ended_it(client: httpx.Client) -> None:
-    create(client, trials=9)
-    for loss in (0.5, 0.6):
-        train(client, loss)
-    assert client.get("/v1/studies/by-hand").json()["stopped_by"] is None
-    patch = {"budget": {"no_improvement_trials": 1}}
-    ended = as_object(client.patch("/v1/studies/by-hand", json=patch))
-    assert (ended["state"], ended["stopped_by"]) == ("completed", "no_improvement")
-    assert ended["reason"] == "trial 0 brought 0.5, and so many trials ended since without a better value: 1"
-    reopened = as_object(client.patch("/v1/studies/by-hand", json={"budget": {"no_improvement_trials": None}}))
-    assert (reopened["state"], reopened["stopped_by"], reopened["reason"]) == ("running", None, "")
-
-
-def test_a_trial_of_several_runs_counts_its_updates_over_all_of_them(client: httpx.Client) -> None:
-    create(client, trials=1, pruner={"kind": "median", "rungs": [0.5], "rescale": True})
-    (assignment,) = claim(client)
-    assert (assignment["runs"], assignment["horizon"], assignment["report_points"]) == ([10, 20], 20, [10])
-    report(client, assignment["fence"], point(10, 0.4), point(25, 0.5))
-    trial = client.get("/v1/studies/by-hand/trials/0").json()
-    assert (trial["update"], trial["total_updates"], trial["horizon"], trial["best"]) == (25, 30, 20, 0.5)
-    finish(client, assignment["fence"], {"kind": "completed"}, point(30, 0.3))
-    assert client.get("/v1/studies/by-hand/best").json()["value"] == 0.3
-
-
 def test_a_raised_budget_reopens_a_completed_study(client: httpx.Client) -> None:
     create(client, trials=1)
     train(client, 0.5)
