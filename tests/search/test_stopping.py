@@ -163,3 +163,10 @@ def test_people_who_watch_hear_what_stopped_a_study() -> None:
     changes = conductor.take_changes()
     assert changes is not None
     assert [event.payload["stopped_by"] for event in changes.events if event.kind == "study"][-1] == "target"
+
+
+def test_a_study_that_has_tried_its_whole_grid_was_stopped_by_no_limit() -> None:
+    space = {"optimizers": ["sgd"], "families": ["constant"]}
+    conductor = a_conductor(space=space, sampler={"kind": "grid", "steps": {"lr_position": 1}})
+    _ended_with(conductor, 0.4)
+    assert (state_of(conductor), _stopped_by(conductor)) == (StudyState.COMPLETED, None)
