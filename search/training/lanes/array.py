@@ -1,0 +1,326 @@
+"""K lanes on one device: every live trial makes its next update, all in the same operations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from search.errors import Unsuitable
+from search.protocol import Assignment, Completed, Diverged, Outcome
+from search.seeds import derive_seed
+from search.tasks.base import Task
+from search.training.data import Datasets
+from search.training.failures import failure, is_of_the_device, is_out_of_memory
+from search.training.lanes.choice import gradients_of, judge_for
+from search.training.lanes.gradients import Gradients, Stack
+from search.training.lanes.judging import Bench
+from search.training.lanes.lane import Lane, Place
+from search.training.lanes.layout import Layout
+from search.training.lanes.modules import prepare, seed_keys
+from search.training.lanes.rules import Matrix, Rule, rule_of
+from search.training.lanes.storage import Storage
+from search.training.loop import Monitor, _check_fit, _ending, _hidden, _options
+from search.training.measure import finite
+from search.training.trainer import Ended
+
+KEPT_STARTS: Final = 4
+"""Initial weights kept, by seed: the trials of a study mostly begin alike."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial that has left its lane."""
+
+    assignment: Assignment
+    ended: Ended
+
+
+class LaneArray:
+    """Lanes for trials of one task with one set of options.
+
+    A trial in a lane is the same computation as the trial alone: the same initial weights, batches, rates and
+    evaluations. Its numbers depend on how many lanes there are, since the products of a batch may round
+    otherwise than single ones, but on none of its neighbours.
+
+    Args:
+        options: of the task, complete with defaults.
+    """
+
+    def __init__(self, task: Task, options: dict[str, Any], datasets: Datasets, n_lanes: int) -> None:
+        self._task = task
+        self._options = dict(options)
+        self._device = datasets.device
+        self._data = datasets.get(task, self._options)
+        train, batch = self._data.train, task.batch_size
+        self._place = Place(len(train) // batch, batch, len(train))
+        self._template = self._fresh(0)
+        self._layout = Layout(self._template)
+        self._buffers = {name: buffer.clone() for name, buffer in self._template.named_buffers()}
+        self._bench = Bench(task, self._fresh(0), self._layout, self._data, batch)
+        self._judge = judge_for(task, self._template, self._data.train, batch)
+        prepare(self._template)
+        n_ordered = self._place.updates_in_epoch * batch
+        all_buffers = dict(self._template.named_buffers())
+        self._all = Storage(n_lanes, self._layout, all_buffers, n_ordered, self._device)
+        self._lanes: list[Lane | None] = [None] * n_lanes
+        self._spent: dict[int, float] = {}
+        self._clock = 0.0
+        self._starts: OrderedDict[int, tuple[Tensor, dict[str, Tensor]]] = OrderedDict()
+        self._within = torch.arange(batch, device=self._device)
+        self._is_settled = False
+
+    @property
+    def n_free(self) -> int:
+        """Lanes without a trial."""
+        return self._lanes.count(None)
+
+    @property
+    def n_live(self) -> int:
+        """Lanes with a trial."""
+        return len(self._lanes) - self.n_free
+
+    def live(self) -> list[tuple[Assignment, Monitor, int]]:
+        """Return the trials under way, each with its monitor and the updates done."""
+        return [(lane.assignment, lane.monitor, lane.done) for lane in self._lanes if lane is not None]
+
+    def fits(self, assignment: Assignment) -> bool:
+        """Say whether a trial can have a lane here: task and options must be the array's."""
+        if assignment.task != self._task.info.name:
+            return False
+        try:
+            return _options(self._task, assignment) == self._options
+        except Unsuitable:
+            return False
+
+    def admit(self, assignment: Assignment, monitor: Monitor) -> None:
+        """Give a trial a free lane; it begins with the next step.
+
+        Raises:
+            Unsuitable: the assignment does not fit the task.
+            ValueError: there is no free lane.
+        """
+        _check_fit(self._task, assignment, self._data)
+        recipe = assignment.recipe
+        rule = rule_of(recipe.optimizer, self._hidden(recipe.optimizer.kind))
+        row = self._lanes.index(None)
+        self._all.provide(rule.n_slots, average=recipe.averaging is not None)
+        self._all.clear(row)
+        weights, buffers = self._start(assignment.seed)
+        self._all.weights[row] = weights
+        for name, buffer in buffers.items():
+            self._all.buffers[name][row] = buffer
+        seed_keys(self._all.buffers, row, assignment.seed)
+        rule.start(recipe.optimizer, self._all.weights[row], [slot[row] for slot in self._all.slots])
+        lane = Lane(assignment, monitor, rule, self._place)
+        self._lanes[row] = lane
+        self._begin_stretch(row, lane)
+        self._spent[id(lane)] = self._clock
+        self._is_settled = False
+
+    @torch.no_grad()
+    def step(self) -> list[Finished]:
+        """Make one update of every live lane; return the trials that ended with it."""
+        started = time.perf_counter()
+        if not self._is_settled:
+            self._settle()
+        inputs, targets = self._batch()
+        losses = self._gradients(inputs, targets)
+        at = self._all.table.view(-1, self._all.table.shape[2]).index_select(0, self._here)
+        self._all.losses.view(-1).index_copy_(0, self._here, losses.to(self._all.losses.dtype))
+        for group in self._groups:
+            group.update(at)
+        self._here.add_(1)
+        self._rows.add_(self._place.batch_size)
+        finished = self._after_update()
+        n_lanes = len(self._live)
+        self._clock += (time.perf_counter() - started) / n_lanes
+        return finished
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        rows = self._all.orders.view(-1).take(self._rows.unsqueeze(1) + self._within)
+        train, shape = self._data.train, (len(self._live), self._place.batch_size)
+        inputs, targets = (part.index_select(0, rows.view(-1)) for part in (train.inputs, train.targets))
+        return inputs.unflatten(0, shape), targets.unflatten(0, shape)
+
+    def _after_update(self) -> list[Finished]:
+        finished = []
+        has_moved = False
+        for row, lane in enumerate(self._live):
+            lane.done += 1
+            stop = lane.monitor.tick(lane.done)
+            if stop is not None:
+                finished.append(self._end(row, lane, _ending(stop)))
+            elif lane.done == lane.end:
+                has_moved = True
+                finished.extend(self._look(row, lane))
+        if has_moved and self._is_settled:
+            self._set_clocks()
+        return finished
+
+    def _look(self, row: int, lane: Lane) -> list[Finished]:
+        """Look at a lane at the end of its stretch; what it raises is its own failure."""
+        try:
+            is_over, outcome = self._judged(row, lane)
+        except Exception as error:
+            if is_out_of_memory(error) or is_of_the_device(error):
+                raise
+            return [self._end(row, lane, failure(error, self._task.info.name))]
+        if is_over:
+            return [self._end(row, lane, outcome)]
+        self._begin_stretch(row, lane)
+        return []
+
+    def _judged(self, row: int, lane: Lane) -> tuple[bool, Outcome | None]:
+        losses: list[float] = self._all.losses[row, : lane.done - lane.begun].tolist()
+        diverged = lane.look(losses)
+        if diverged is not None:
+            return True, diverged
+        if not lane.is_evaluated():
+            return False, None
+        self._load(row, lane)
+        measured = self._bench.measure(self._data.validation, "val")
+        point = lane.point(measured)
+        if lane.is_regular():
+            lane.demands.observe(self._objective(lane, measured, point.metrics["train_loss"]), lane.done)
+        stop = lane.monitor.evaluated(point)
+        if stop is not None:
+            return True, _ending(stop)
+        if not math.isfinite(measured["val_loss"]):
+            return True, Diverged(update=lane.done - 1, rate=lane.rate)
+        if lane.done < lane.assignment.horizon:
+            return False, None
+        return True, Completed(test_metrics=finite(self._bench.measure(self._data.test, "test")))
+
+    def _objective(self, lane: Lane, measured: dict[str, float], train_loss: float | None) -> float:
+        metrics = {"train_loss": math.nan if train_loss is None else train_loss, **measured}
+        name = lane.assignment.metric
+        if name not in metrics:
+            raise Unsuitable(
+                f"task {self._task.info.name} does not measure the study's objective {name!r}; "
+                f"it measures {', '.join(metrics)}",
+                where=("objective", "metric"),
+                value=name,
+            )
+        return metrics[name]
+
+    def _load(self, row: int, lane: Lane) -> None:
+        """Put what is judged of a lane on the bench."""
+        optimizer, everything = lane.assignment.recipe.optimizer, self._all
+        weights = everything.weights[row]
+        is_another = optimizer.is_schedule_free
+        if everything.average is not None and lane.demands.is_averaged(lane.done):
+            weights, is_another = everything.average[row], True
+        elif is_another:
+            weights = lane.rule.judged(optimizer, weights, [slot[row] for slot in everything.slots])
+        self._bench.load(weights, {name: everything.buffers[name][row] for name in self._buffers})
+        if is_another:
+            self._bench.refresh(lane.assignment.seed)
+
+    def _end(self, row: int, lane: Lane, outcome: Outcome | None) -> Finished:
+        self._lanes[row] = None
+        self._is_settled = False
+        seconds = self._clock - self._spent.pop(id(lane))
+        return Finished(lane.assignment, Ended(outcome, seconds))
+
+    def _begin_stretch(self, row: int, lane: Lane) -> None:
+        order = lane.draw_epoch()
+        if order is not None:
+            self._all.orders[row] = order
+        table = lane.begin_stretch()
+        self._all.table[row, : table.shape[0], : table.shape[1]] = table
+
+    def _settle(self) -> None:
+        """Put the live lanes first, those of one rule side by side, and bind the operations to their rows."""
+        rules: dict[Rule, int] = {}
+        for lane in self._lanes:
+            if lane is not None:
+                rules.setdefault(lane.rule, len(rules))
+        rows = [row for row, lane in enumerate(self._lanes) if lane is not None]
+        rows.sort(key=lambda row: rules[self._lanes[row].rule])  # type: ignore[union-attr]  # only rows with a lane
+        moved = [(to, row) for to, row in enumerate(rows) if to != row]
+        if moved:
+            self._all.move(*zip(*moved, strict=True))
+        self._live = [lane for row in rows if (lane := self._lanes[row]) is not None]
+        self._lanes = [*self._live, *([None] * (len(self._lanes) - len(rows)))]
+        self._bind()
+        self._set_clocks()
+        self._is_settled = True
+
+    def _bind(self) -> None:
+        n, everything = len(self._live), self._all
+        buffers = {name: buffer[:n] for name, buffer in everything.buffers.items()}
+        stack = Stack(self._layout, everything.weights[:n], everything.gradients[:n], buffers)
+        self._gradients: Gradients = gradients_of(self._template, stack, self._judge, self._data.train)
+        self._groups = []
+        end = 0
+        for rule, same in groupby(self._live, key=lambda lane: lane.rule):
+            lanes = list(same)
+            begin, end = end, end + len(lanes)
+            self._groups.append(_Group(rule, lanes, slice(begin, end), everything))
+
+    def _set_clocks(self) -> None:
+        stretch, n_ordered = self._all.losses.shape[1], self._all.orders.shape[1]
+        epoch, batch = self._place.updates_in_epoch, self._place.batch_size
+        here = [row * stretch + lane.done - lane.begun for row, lane in enumerate(self._live)]
+        rows = [row * n_ordered + lane.done % epoch * batch for row, lane in enumerate(self._live)]
+        self._here, self._rows = torch.tensor([here, rows], device=self._device).unbind(0)
+
+    def _start(self, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if seed not in self._starts:
+            while len(self._starts) >= KEPT_STARTS:
+                self._starts.popitem(last=False)
+            model = self._fresh(seed)
+            self._starts[seed] = self._layout.row(model), dict(model.named_buffers())
+        return self._starts[seed]
+
+    def _fresh(self, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(seed, "weights"))
+            return self._task.model(dict(self._options)).to(self._device)
+
+    def _hidden(self, kind: str) -> list[Matrix]:
+        if kind != "muon":
+            return []
+        taken = {id(matrix) for matrix in _hidden(self._task, self._template)}
+        starts = zip(self._layout.starts, self._template.parameters(), strict=True)
+        found = [Matrix(start, (weight.shape[0], weight.shape[1])) for start, weight in starts if id(weight) in taken]
+        if not found:
+            raise Unsuitable(
+                f"task {self._task.info.name} cannot be trained with muon: it has no hidden matrix, a weight of two "
+                "dimensions between the first and the last layer",
+                where=("recipe", "optimizer"),
+                value=kind,
+            )
+        return found
+
+
+class _Group:
+    """Lanes side by side that share a rule, bound to their rows."""
+
+    def __init__(self, rule: Rule, lanes: list[Lane], rows: slice, everything: Storage) -> None:
+        self._rule = rule
+        self._rows = rows
+        self._n_columns = lanes[0].n_columns
+        self._weights = everything.weights[rows]
+        self._parts = (
+            self._weights,
+            everything.gradients[rows],
+            [slot[rows] for slot in everything.slots[: rule.n_slots]],
+            everything.scratch[rows],
+        )
+        is_averaged = any(lane.assignment.recipe.averaging is not None for lane in lanes)
+        self._average = everything.average[rows] if everything.average is not None and is_averaged else None
+
+    def update(self, table: Tensor) -> None:
+        """Make one update; ``table`` has the constants of all live lanes."""
+        share, *at = table[self._rows, : self._n_columns].unsqueeze(2).unbind(1)
+        self._rule.update(*self._parts, at)
+        if self._average is not None:
+            self._average.lerp_(self._weights, share)

@@ -1,0 +1,44 @@
+"""What of a lane is evaluated, measured by a model of its own that borrows the lane's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from search.tasks.base import Data, Split, Task
+from search.training.averaging import Statistics
+from search.training.lanes.layout import Layout
+from search.training.measure import measure
+
+
+class Bench:
+    """One model on which the lanes are evaluated in turn, as a trial alone evaluates its own.
+
+    Args:
+        model: a model of the task, which nobody else uses.
+    """
+
+    def __init__(self, task: Task, model: nn.Module, layout: Layout, data: Data, batch_size: int) -> None:
+        self._task = task
+        self._model = model
+        self._row = layout.lend(model)
+        self._buffers = dict(model.named_buffers())
+        self._data = data
+        self._batch_size = batch_size
+
+    def load(self, row: Tensor, buffers: Mapping[str, Tensor]) -> None:
+        """Take the weights and buffers to evaluate."""
+        with torch.no_grad():
+            self._row.copy_(row)
+            for name, buffer in self._buffers.items():
+                buffer.copy_(buffers[name])
+
+    def refresh(self, seed: int) -> None:
+        """Measure the statistics of BatchNorm anew, for the weights as they are loaded."""
+        Statistics(self._data.train, self._batch_size, seed).refresh(self._model)
+
+    def measure(self, split: Split, prefix: str) -> dict[str, float]:
+        """Return loss and metrics over a whole split."""
+        return measure(self._task, self._model, split, prefix)
