@@ -41,7 +41,8 @@ class Storage:
         self.buffers = {name: buffer.expand(n_lanes, *buffer.shape).clone() for name, buffer in buffers.items()}
         self.orders = torch.zeros(n_lanes, n_ordered, dtype=torch.int64, device=device)
         self.table = torch.zeros(n_lanes, LOOK_UPDATES, N_COLUMNS, dtype=layout.dtype, device=device)
-        self.losses = torch.zeros(n_lanes, LOOK_UPDATES, device=device)
+        kept = torch.promote_types(layout.dtype, torch.float32)
+        self.losses = torch.zeros(n_lanes, LOOK_UPDATES, dtype=kept, device=device)
 
     def provide(self, n_slots: int, *, average: bool) -> None:
         """Make room for a rule's moments and for an average, where there is none yet."""

@@ -126,7 +126,9 @@ class NadamRule(Rule):
             course.momenta * (1 - 0.5 * 0.96 ** (steps * optimizer.momentum_decay))
             for steps in (course.steps, course.steps + 1)
         )
-        product = memory[0] * np.cumprod(now)
+        # torch keeps the product in single precision, whatever the weights are in
+        single = np.concatenate([[memory[0]], now]).astype(np.float32)
+        product = np.cumprod(single, dtype=np.float32)[1:].astype(np.float64)
         root = np.sqrt(1 - optimizer.beta2**course.steps)
         of_gradient = -course.rates * (1 - now) / (1 - product) * root
         of_mean = -course.rates * then / (1 - product * then) * root

@@ -17,8 +17,6 @@ from search.training.lanes.rules.base import Column, Course, Memory, Rule
 
 _COEFFICIENTS: Final = (3.4445, -4.7750, 2.0315)
 _SMALLEST_NORM: Final = 1e-7
-_SMALLEST_PRODUCT: Final = 400
-"""Multiplications below which torch has another kernel for a batch of products, whose last bits are its own."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,10 @@ class MuonRule(Rule):
 def orthogonal(matrices: Tensor, n_iterations: int) -> Tensor:
     """Return the matrices, `(lanes, rows, columns)`, made nearly orthogonal in bfloat16 by Newton-Schulz iterations.
 
-    Bit by bit what ``torch.optim.Muon`` makes of each by itself.
+    What ``torch.optim.Muon`` makes of each by itself, but for a last bit of bfloat16 here and there: a batch of products
+    may add up in another order.
     """
     n_rows, n_columns = matrices.shape[1:]
-    shortest = min(n_rows, n_columns)
-    if shortest * n_rows * n_columns < _SMALLEST_PRODUCT:
-        return torch.stack([_orthogonal_alone(matrix, n_iterations) for matrix in matrices])
     wide = matrices.bfloat16()
     if n_rows > n_columns:
         wide = wide.mT
@@ -98,15 +94,3 @@ def orthogonal(matrices: Tensor, n_iterations: int) -> Tensor:
         wide = torch.baddbmm(wide, change, wide, beta=a)
     return wide.mT if n_rows > n_columns else wide
 
-
-def _orthogonal_alone(matrix: Tensor, n_iterations: int) -> Tensor:
-    wide = matrix.bfloat16()
-    if matrix.shape[0] > matrix.shape[1]:
-        wide = wide.T
-    wide = wide / wide.norm().clamp(min=_SMALLEST_NORM)
-    a, b, c = _COEFFICIENTS
-    for _ in range(n_iterations):
-        gram = wide @ wide.T
-        change = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        wide = torch.addmm(wide, change, wide, beta=a)
-    return wide.T if matrix.shape[0] > matrix.shape[1] else wide
