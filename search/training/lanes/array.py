@@ -26,7 +26,7 @@ from search.training.lanes.layout import Layout
 from search.training.lanes.modules import prepare, seed_keys
 from search.training.lanes.rules import Matrix, Rule, rule_of
 from search.training.lanes.storage import Storage
-from search.training.loop import Monitor, _check_fit, _ending, _hidden, _options
+from search.training.loop import Monitor, check_fit, complete_options, ending, hidden_of
 from search.training.measure import finite
 from search.training.trainer import Ended
 
@@ -72,6 +72,7 @@ class LaneArray:
         self._lanes: list[Lane | None] = [None] * n_lanes
         self._spent: dict[int, float] = {}
         self._clock = 0.0
+        self._finished: list[Finished] = []
         self._starts: OrderedDict[int, tuple[Tensor, dict[str, Tensor]]] = OrderedDict()
         self._within = torch.arange(batch, device=self._device)
         self._is_settled = False
@@ -87,15 +88,15 @@ class LaneArray:
         return len(self._lanes) - self.n_free
 
     def live(self) -> list[tuple[Assignment, Monitor, int]]:
-        """Return the trials under way, each with its monitor and the updates done."""
-        return [(lane.assignment, lane.monitor, lane.done) for lane in self._lanes if lane is not None]
+        """Return the trials under way, each with its monitor and the update that this was last told a point of."""
+        return [(lane.assignment, lane.monitor, lane.told) for lane in self._lanes if lane is not None]
 
     def fits(self, assignment: Assignment) -> bool:
         """Say whether a trial can have a lane here: task and options must be the array's."""
         if assignment.task != self._task.info.name:
             return False
         try:
-            return _options(self._task, assignment) == self._options
+            return complete_options(self._task, assignment) == self._options
         except Unsuitable:
             return False
 
@@ -106,7 +107,7 @@ class LaneArray:
             Unsuitable: the assignment does not fit the task.
             ValueError: there is no free lane.
         """
-        _check_fit(self._task, assignment, self._data)
+        check_fit(self._task, assignment, self._data)
         recipe = assignment.recipe
         rule = rule_of(recipe.optimizer, self._hidden(recipe.optimizer.kind))
         row = self._lanes.index(None)
@@ -126,7 +127,12 @@ class LaneArray:
 
     @torch.no_grad()
     def step(self) -> list[Finished]:
-        """Make one update of every live lane; return the trials that ended with it."""
+        """Make one update of every live lane; return the trials that ended with it.
+
+        Raises:
+            Exception: what the task raises for all lanes together, and what the device raises. The live trials are
+                then to be begun again elsewhere; those that had ended are still to be taken.
+        """
         started = time.perf_counter()
         if not self._is_settled:
             self._settle()
@@ -138,44 +144,46 @@ class LaneArray:
             group.update(at)
         self._here.add_(1)
         self._rows.add_(self._place.batch_size)
-        finished = self._after_update()
-        n_lanes = len(self._live)
-        self._clock += (time.perf_counter() - started) / n_lanes
+        self._after_update()
+        self._clock += (time.perf_counter() - started) / len(self._live)
+        return self.take_finished()
+
+    def take_finished(self) -> list[Finished]:
+        """Return the trials that ended and have not been returned yet."""
+        finished, self._finished = self._finished, []
         return finished
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         rows = self._all.orders.view(-1).take(self._rows.unsqueeze(1) + self._within)
         train, shape = self._data.train, (len(self._live), self._place.batch_size)
         inputs, targets = (part.index_select(0, rows.view(-1)) for part in (train.inputs, train.targets))
-        return inputs.unflatten(0, shape), targets.unflatten(0, shape)
+        return inputs.view(*shape, *inputs.shape[1:]), targets.view(*shape, *targets.shape[1:])
 
-    def _after_update(self) -> list[Finished]:
-        finished = []
+    def _after_update(self) -> None:
         has_moved = False
         for row, lane in enumerate(self._live):
             lane.done += 1
             stop = lane.monitor.tick(lane.done)
             if stop is not None:
-                finished.append(self._end(row, lane, _ending(stop)))
+                self._end(row, lane, ending(stop))
             elif lane.done == lane.end:
                 has_moved = True
-                finished.extend(self._look(row, lane))
+                self._look(row, lane)
         if has_moved and self._is_settled:
             self._set_clocks()
-        return finished
 
-    def _look(self, row: int, lane: Lane) -> list[Finished]:
+    def _look(self, row: int, lane: Lane) -> None:
         """Look at a lane at the end of its stretch; what it raises is its own failure."""
         try:
             is_over, outcome = self._judged(row, lane)
         except Exception as error:
             if is_out_of_memory(error) or is_of_the_device(error):
                 raise
-            return [self._end(row, lane, failure(error, self._task.info.name))]
+            is_over, outcome = True, failure(error, self._task.info.name)
         if is_over:
-            return [self._end(row, lane, outcome)]
-        self._begin_stretch(row, lane)
-        return []
+            self._end(row, lane, outcome)
+        else:
+            self._begin_stretch(row, lane)
 
     def _judged(self, row: int, lane: Lane) -> tuple[bool, Outcome | None]:
         losses: list[float] = self._all.losses[row, : lane.done - lane.begun].tolist()
@@ -191,7 +199,7 @@ class LaneArray:
             lane.demands.observe(self._objective(lane, measured, point.metrics["train_loss"]), lane.done)
         stop = lane.monitor.evaluated(point)
         if stop is not None:
-            return True, _ending(stop)
+            return True, ending(stop)
         if not math.isfinite(measured["val_loss"]):
             return True, Diverged(update=lane.done - 1, rate=lane.rate)
         if lane.done < lane.assignment.horizon:
@@ -223,11 +231,11 @@ class LaneArray:
         if is_another:
             self._bench.refresh(lane.assignment.seed)
 
-    def _end(self, row: int, lane: Lane, outcome: Outcome | None) -> Finished:
+    def _end(self, row: int, lane: Lane, outcome: Outcome | None) -> None:
         self._lanes[row] = None
         self._is_settled = False
         seconds = self._clock - self._spent.pop(id(lane))
-        return Finished(lane.assignment, Ended(outcome, seconds))
+        self._finished.append(Finished(lane.assignment, Ended(outcome, seconds)))
 
     def _begin_stretch(self, row: int, lane: Lane) -> None:
         order = lane.draw_epoch()
@@ -288,7 +296,7 @@ class LaneArray:
     def _hidden(self, kind: str) -> list[Matrix]:
         if kind != "muon":
             return []
-        taken = {id(matrix) for matrix in _hidden(self._task, self._template)}
+        taken = {id(matrix) for matrix in hidden_of(self._task, self._template)}
         starts = zip(self._layout.starts, self._template.parameters(), strict=True)
         found = [Matrix(start, (weight.shape[0], weight.shape[1])) for start, weight in starts if id(weight) in taken]
         if not found:

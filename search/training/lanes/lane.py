@@ -42,6 +42,7 @@ class Lane:
         done: updates made.
         end: updates made when the stretch ends.
         begun: updates made when the stretch began.
+        told: the update of the last point; 0 before the first.
     """
 
     def __init__(self, assignment: Assignment, monitor: Monitor, rule: Rule, place: Place) -> None:
@@ -49,7 +50,7 @@ class Lane:
         self.monitor = monitor
         self.rule = rule
         self.demands = Demands(assignment.recipe, assignment.horizon)
-        self.done = self.begun = self.end = 0
+        self.done = self.begun = self.end = self.told = 0
         self._place = place
         self._memory: Memory = rule.begins
         self._rates: list[float] = []
@@ -103,6 +104,7 @@ class Lane:
         """Return the evaluation at this place, the mean loss since the last one included."""
         metrics = {"train_loss": math.fsum(self._seen) / len(self._seen), **measured}
         self._seen.clear()
+        self.told = self.done
         epoch = self.done / self.assignment.updates_per_epoch
         return Point(update=self.done, epoch=epoch, rate=self.rate, metrics=finite(metrics))
 

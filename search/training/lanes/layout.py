@@ -39,12 +39,9 @@ class Layout:
 
     def views(self, rows: Tensor) -> list[Tensor]:
         """Return each weight of all lanes, `(lanes, *shape)`, as a window on their rows."""
-        return [
-            rows[:, start : start + shape.numel()].unflatten(1, shape if shape else (1,))
-            if shape
-            else rows[:, start]
-            for start, shape in zip(self.starts, self.shapes, strict=True)
-        ]
+        ends = (start + shape.numel() for start, shape in zip(self.starts, self.shapes, strict=True))
+        bounds = zip(self.starts, ends, self.shapes, strict=True)
+        return [rows[:, start:end].view(len(rows), *shape) for start, end, shape in bounds]
 
     @torch.no_grad()
     def row(self, model: nn.Module) -> Tensor:

@@ -32,7 +32,7 @@ def prepare(model: nn.Module) -> nn.Module:
     model.train()
     for module in model.modules():
         if isinstance(module, _BatchNorm):
-            module.forward = partial(_normed, module)
+            module.forward = partial(_normed, module)  # type: ignore[method-assign]  # this model's own
         elif isinstance(module, _DropoutNd) and type(module) in _MASKED and module.p > 0:
             module.register_buffer(KEY, torch.zeros((), dtype=torch.int64, device=_device(model)))
             module.forward = partial(_dropped, module)
@@ -69,7 +69,7 @@ def _dropped(module: _DropoutNd, inputs: Tensor) -> Tensor:
     shape = _MASKED[type(module)](inputs)
     n = shape.numel()
     bits = _mixed(torch.arange(n, device=inputs.device) * _STEP + key).view(shape)
-    key.add_(n * _STEP)
+    key.add_(_signed(n * _STEP))
     kept = (bits & ((1 << _BITS) - 1)) >= round(module.p * (1 << _BITS))
     share = 1 - module.p
     return inputs * kept if share == 0 else inputs * kept / share
@@ -85,6 +85,11 @@ def _mixed(values: Tensor) -> Tensor:
 def _shifted(values: Tensor, by: int) -> Tensor:
     """Shift to the right and fill in with zeros, as torch does not with signed numbers."""
     return (values >> by) & ((1 << (64 - by)) - 1)
+
+
+def _signed(number: int) -> int:
+    """Return a whole number as 64 bits with a sign hold it, where it does not fit."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _each(inputs: Tensor) -> torch.Size:

@@ -35,7 +35,8 @@ CONSTANTS: dict[str, dict[str, Any]] = {
 def recipe_of(kind: str, schedule: Schedule | None = None, *, peak_lr: float = 0.01) -> Recipe:
     """Build a recipe of an optimizer with a warm-up."""
     then = Constant() if OPTIMIZERS[kind].is_schedule_free or schedule is None else schedule
-    return a_recipe(Warmup(fraction=0.2, then=then), peak_lr=peak_lr, kind=kind, **CONSTANTS[kind])
+    warmup = Warmup.model_validate({"fraction": 0.2, "then": then})
+    return a_recipe(warmup, peak_lr=peak_lr, kind=kind, **CONSTANTS[kind])
 
 
 def numbered(number: int, recipe: Recipe, **fields: Any) -> Assignment:

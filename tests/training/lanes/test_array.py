@@ -26,7 +26,7 @@ from schedules import (
 from search.errors import Unsuitable
 from search.protocol import Cancelled, Completed, Diverged, Failed, Pruned
 from search.training.loop import Stop
-from tests.training.lanes.runs import CONSTANTS, Seen, alone, an_array, in_lanes, many_recipes, numbered, recipe_of
+from tests.training.lanes.runs import Seen, alone, an_array, in_lanes, many_recipes, numbered, recipe_of
 from tests.training.toys import Line, Watcher, a_recipe
 from tests.training.twin import Layers
 
@@ -132,7 +132,9 @@ def test_a_trial_with_other_options_does_not_fit_the_array() -> None:
 # the same as alone
 
 
-@pytest.mark.parametrize("task", [Layers(), Hidden(), Attentive(), Normed(), Convolved()], ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize(
+    "task", [Layers(), Hidden(), Attentive(), Normed(), Convolved()], ids=lambda t: type(t).__name__
+)
 def test_every_optimizer_in_one_array_trains_as_it_does_alone(task: Line) -> None:
     recipes = [recipe for recipe in many_recipes() if recipe.optimizer.kind != "muon" or isinstance(task, Layers)]
     trials = [numbered(number, recipe, seed=number % 3) for number, recipe in enumerate(recipes)]
@@ -214,7 +216,8 @@ def test_lanes_of_different_age_step_together() -> None:
 def test_a_free_array_makes_no_difference_between_kinds_that_come_and_go() -> None:
     kinds = ["sgd", "adamw", "lion", "sgd", "adamw", "sgd", "rmsprop", "sgd"]
     trials = [
-        numbered(i, recipe_of(kind, Cosine()), horizon=6 + 5 * (i % 4), evaluate_every=5) for i, kind in enumerate(kinds)
+        numbered(i, recipe_of(kind, Cosine()), horizon=6 + 5 * (i % 4), evaluate_every=5)
+        for i, kind in enumerate(kinds)
     ]
     seen = in_lanes(Normed(), trials, 3)
     for number, trial in enumerate(trials):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Wide(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (3, 8, 12, 5, 2)
-        self.layers = nn.ModuleList(nn.Linear(i, o, dtype=torch.float64) for i, o in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(i, o, dtype=torch.float64) for i, o in pairwise(widths))
         self.scale = nn.Parameter(torch.ones((), dtype=torch.float64))
 
 

@@ -41,30 +41,34 @@ def rule_of(optimizer: KnownOptimizer, hidden: Sequence[Matrix]) -> Rule:
         hidden: the matrices that Muon takes, from the first column of a row to the last.
     """
     decays = optimizer.weight_decay != 0
-    rule: Rule
     match optimizer:
         case Sgd(nesterov=nesterov):
-            rule = SgdRule(nesterov, decays)
-        case Adagrad():
-            rule = AdagradRule(decays)
-        case Rmsprop(centered=centered, momentum=momentum):
-            rule = RmspropRule(centered, momentum > 0, decays)
-        case Adam():
-            rule = AdamRule(decoupled=False, decays=decays)
-        case AdamW():
-            rule = AdamRule(decoupled=True, decays=decays)
-        case Nadam(decoupled=decoupled):
-            rule = NadamRule(decoupled, decays)
-        case Adamax():
-            rule = AdamaxRule(decays)
+            return SgdRule(nesterov, decays)
         case Lion():
-            rule = LionRule()
+            return LionRule()
         case Muon(nesterov=nesterov, n_iterations=n_iterations):
-            rule = MuonRule(tuple(hidden), nesterov, n_iterations, AdamRule(decoupled=True, decays=decays))
+            return MuonRule(tuple(hidden), nesterov, n_iterations, AdamRule(decoupled=True, decays=decays))
         case ScheduleFreeSgd():
-            rule = ScheduleFreeSgdRule(decays)
+            return ScheduleFreeSgdRule(decays)
         case ScheduleFreeAdamW():
-            rule = ScheduleFreeAdamWRule(decays)
+            return ScheduleFreeAdamWRule(decays)
+        case _:
+            return _adaptive(optimizer, decays)
+
+
+def _adaptive(optimizer: Adagrad | Rmsprop | Adam | AdamW | Nadam | Adamax, decays: bool) -> Rule:
+    match optimizer:
+        case Adagrad():
+            return AdagradRule(decays)
+        case Rmsprop(centered=centered, momentum=momentum):
+            return RmspropRule(centered, momentum > 0, decays)
+        case Adam():
+            return AdamRule(decoupled=False, decays=decays)
+        case AdamW():
+            return AdamRule(decoupled=True, decays=decays)
+        case Nadam(decoupled=decoupled):
+            return NadamRule(decoupled, decays)
+        case Adamax():
+            return AdamaxRule(decays)
         case _:
             assert_never(optimizer)
-    return rule

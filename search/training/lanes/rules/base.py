@@ -55,7 +55,9 @@ class Rule(ABC):
     begins: ClassVar[Memory] = ()
 
     def start(self, optimizer: Any, weights: Tensor, slots: Sequence[Tensor]) -> None:
-        """Fill in a fresh lane's slots, which are zero; all are single rows."""
+        """Fill in a fresh lane's slots; all are single rows."""
+        for slot in slots[: self.n_slots]:
+            slot.zero_()
 
     @abstractmethod
     def columns(self, optimizer: Any, course: Course, memory: Memory) -> tuple[list[Column], Memory]:

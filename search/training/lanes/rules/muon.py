@@ -32,7 +32,7 @@ class Matrix:
 
     def of(self, rows: Tensor) -> Tensor:
         """Return the matrix of each lane, a window on their rows."""
-        return rows[:, self.start : self.end].unflatten(1, self.shape)
+        return rows[:, self.start : self.end].view(len(rows), *self.shape)
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ class MuonRule(Rule):
             parts = (matrix.of(rows) for rows in (weights, gradients, slots[0]))
             self._update_matrix(*parts, *(column.unsqueeze(2) for column in (kept, momentum, step)))
         for begin, end in self._gaps(weights.shape[1]):
-            rows, spent, *moments, spare = (
-                part[:, begin:end] for part in (weights, gradients, *slots, scratch)
-            )
+            rows, spent, *moments, spare = (part[:, begin:end] for part in (weights, gradients, *slots, scratch))
             self.rest.update(rows, spent, moments, spare, of_rest)
 
     def _update_matrix(
@@ -79,8 +77,8 @@ class MuonRule(Rule):
 def orthogonal(matrices: Tensor, n_iterations: int) -> Tensor:
     """Return the matrices, `(lanes, rows, columns)`, made nearly orthogonal in bfloat16 by Newton-Schulz iterations.
 
-    What ``torch.optim.Muon`` makes of each by itself, but for a last bit of bfloat16 here and there: a batch of products
-    may add up in another order.
+    What ``torch.optim.Muon`` makes of each by itself, but for a last bit of bfloat16 here and there: a batch of
+    products may add up in another order.
     """
     n_rows, n_columns = matrices.shape[1:]
     wide = matrices.bfloat16()
@@ -93,4 +91,3 @@ def orthogonal(matrices: Tensor, n_iterations: int) -> Tensor:
         change = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         wide = torch.baddbmm(wide, change, wide, beta=a)
     return wide.mT if n_rows > n_columns else wide
-
