@@ -16,8 +16,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from schedules import AdamW, Cosine, Recipe, Sgd
 from search.protocol import Assignment, Fence, Point
+from search.tasks import registry
 from search.tasks.base import Task
-from search.tasks.digits import CNN, MLP
+from search.tasks.digits import MLP
 from search.tasks.info import TaskInfo
 from search.training.data import Datasets
 from search.training.lanes.array import LaneArray
@@ -39,7 +40,6 @@ class Large(MLP):
         return nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
 
 
-TASKS: tuple[Task, ...] = (MLP(), CNN(), Large())
 RECIPES = {
     "sgd": Recipe(optimizer=Sgd(nesterov=True), peak_lr=0.01, schedule=Cosine()),
     "adamw": Recipe(optimizer=AdamW(), peak_lr=0.001, schedule=Cosine()),
@@ -50,11 +50,15 @@ class Timer:
     """Ends a run after so many seconds of this process; the updates per second."""
 
     def __init__(self, seconds: float) -> None:
-        self._until = time.process_time() + seconds
+        self.end_after(seconds)
         self._started: float | None = None
         self._first = 0
         self.rate = 0.0
         self.is_over = False
+
+    def end_after(self, seconds: float) -> None:
+        """End the run so many seconds from now."""
+        self._until = time.process_time() + seconds
 
     def tick(self, update: int) -> Stop | None:
         now = time.process_time()
@@ -77,10 +81,12 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.3
     peak = _peak()
     print(f"torch {torch.__version__}, 1 thread, peak of a product of 1024 × 1024: {peak / 1e9:.0f} GFLOP/s\n")
-    for task in TASKS:
+    large: Any = Large()
+    tasks: list[Task] = [registry.load("digits-mlp"), registry.load("digits-cnn"), large]
+    for task in tasks:
         for name, recipe in RECIPES.items():
             _measure(task, name, recipe, seconds, peak)
-    _print_profile(TASKS[0], RECIPES["adamw"])
+    _print_profile(tasks[0], RECIPES["adamw"])
 
 
 def _measure(task: Task, name: str, recipe: Recipe, seconds: float, peak: float) -> None:
@@ -109,7 +115,7 @@ def _in_lanes(task: Task, recipe: Recipe, datasets: Datasets, n_lanes: int, seco
     array, timer = LaneArray(task, _options(task), datasets, n_lanes), Timer(1e9)
     for number in range(n_lanes):
         array.admit(_trial(task, recipe, number), timer if number == 0 else Timer(1e9))
-    timer._until = time.process_time() + seconds
+    timer.end_after(seconds)
     while not timer.is_over:
         array.step()
     return n_lanes * timer.rate

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from search.errors import Unsuitable
 from search.protocol import Assignment, Completed, Diverged, Outcome
-from search.seeds import derive_seed
 from search.tasks.base import Task
 from search.training.data import Datasets
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
 from search.training.lanes.choice import gradients_of, judge_for
 from search.training.lanes.gradients import Gradients, Stack
+from search.training.lanes.group import Group
 from search.training.lanes.judging import Bench
 from search.training.lanes.lane import Lane, Place
 from search.training.lanes.layout import Layout
 from search.training.lanes.modules import prepare, seed_keys
 from search.training.lanes.rules import Matrix, Rule, rule_of
+from search.training.lanes.starts import Starts
 from search.training.lanes.storage import Storage
 from search.training.loop import Monitor, check_fit, complete_options, ending, hidden_of
 from search.training.measure import finite
 from search.training.trainer import Ended
-
-KEPT_STARTS: Final = 4
-"""Initial weights kept, by seed: the trials of a study mostly begin alike."""
+from search.training.weights import packed
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,11 @@ class LaneArray:
         self._data = datasets.get(task, self._options)
         train, batch = self._data.train, task.batch_size
         self._place = Place(len(train) // batch, batch, len(train))
-        self._template = self._fresh(0)
+        self._starts = Starts(task, self._options, self._device)
+        self._template = self._starts.model(0)
         self._layout = Layout(self._template)
         self._buffers = {name: buffer.clone() for name, buffer in self._template.named_buffers()}
-        self._bench = Bench(task, self._fresh(0), self._layout, self._data, batch)
+        self._bench = Bench(task, self._starts.model(0), self._layout, self._data, batch)
         self._judge = judge_for(task, self._template, self._data.train, batch)
         prepare(self._template)
         n_ordered = self._place.updates_in_epoch * batch
@@ -73,7 +73,6 @@ class LaneArray:
         self._spent: dict[int, float] = {}
         self._clock = 0.0
         self._finished: list[Finished] = []
-        self._starts: OrderedDict[int, tuple[Tensor, dict[str, Tensor]]] = OrderedDict()
         self._within = torch.arange(batch, device=self._device)
         self._is_settled = False
 
@@ -113,7 +112,7 @@ class LaneArray:
         row = self._lanes.index(None)
         self._all.provide(rule.n_slots, average=recipe.averaging is not None)
         self._all.clear(row)
-        weights, buffers = self._start(assignment.seed)
+        weights, buffers = self._starts.get(assignment.seed, self._layout)
         self._all.weights[row] = weights
         for name, buffer in buffers.items():
             self._all.buffers[name][row] = buffer
@@ -235,7 +234,10 @@ class LaneArray:
         self._lanes[row] = None
         self._is_settled = False
         seconds = self._clock - self._spent.pop(id(lane))
-        self._finished.append(Finished(lane.assignment, Ended(outcome, seconds)))
+        # a run that reached its horizon has just been judged: its weights are still on the bench
+        is_kept = isinstance(outcome, Completed)
+        weights = partial(packed, self._bench.weights(), lane.assignment) if is_kept else None
+        self._finished.append(Finished(lane.assignment, Ended(outcome, seconds, weights=weights)))
 
     def _begin_stretch(self, row: int, lane: Lane) -> None:
         order = lane.draw_epoch()
@@ -271,7 +273,7 @@ class LaneArray:
         for rule, same in groupby(self._live, key=lambda lane: lane.rule):
             lanes = list(same)
             begin, end = end, end + len(lanes)
-            self._groups.append(_Group(rule, lanes, slice(begin, end), everything))
+            self._groups.append(Group(rule, lanes, slice(begin, end), everything))
 
     def _set_clocks(self) -> None:
         stretch, n_ordered = self._all.losses.shape[1], self._all.orders.shape[1]
@@ -279,19 +281,6 @@ class LaneArray:
         here = [row * stretch + lane.done - lane.begun for row, lane in enumerate(self._live)]
         rows = [row * n_ordered + lane.done % epoch * batch for row, lane in enumerate(self._live)]
         self._here, self._rows = torch.tensor([here, rows], device=self._device).unbind(0)
-
-    def _start(self, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-        if seed not in self._starts:
-            while len(self._starts) >= KEPT_STARTS:
-                self._starts.popitem(last=False)
-            model = self._fresh(seed)
-            self._starts[seed] = self._layout.row(model), dict(model.named_buffers())
-        return self._starts[seed]
-
-    def _fresh(self, seed: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(seed, "weights"))
-            return self._task.model(dict(self._options)).to(self._device)
 
     def _hidden(self, kind: str) -> list[Matrix]:
         if kind != "muon":
@@ -307,28 +296,3 @@ class LaneArray:
                 value=kind,
             )
         return found
-
-
-class _Group:
-    """Lanes side by side that share a rule, bound to their rows."""
-
-    def __init__(self, rule: Rule, lanes: list[Lane], rows: slice, everything: Storage) -> None:
-        self._rule = rule
-        self._rows = rows
-        self._n_columns = lanes[0].n_columns
-        self._weights = everything.weights[rows]
-        self._parts = (
-            self._weights,
-            everything.gradients[rows],
-            [slot[rows] for slot in everything.slots[: rule.n_slots]],
-            everything.scratch[rows],
-        )
-        is_averaged = any(lane.assignment.recipe.averaging is not None for lane in lanes)
-        self._average = everything.average[rows] if everything.average is not None and is_averaged else None
-
-    def update(self, table: Tensor) -> None:
-        """Make one update; ``table`` has the constants of all live lanes."""
-        share, *at = table[self._rows, : self._n_columns].unsqueeze(2).unbind(1)
-        self._rule.update(*self._parts, at)
-        if self._average is not None:
-            self._average.lerp_(self._weights, share)

@@ -46,3 +46,8 @@ class Bench:
         outputs = torch.cat([self._model(inputs) for inputs in torch.split(split.inputs, EVALUATION_EXAMPLES)])
         measured = {"loss": self._task.loss(outputs, split.targets), **self._task.metrics(outputs, split.targets)}
         return {f"{prefix}_{name}": float(value) for name, value in measured.items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copy the weights that were judged last, with the model's buffers, to the CPU."""
+        kept = self._model.state_dict().items()
+        return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in kept}

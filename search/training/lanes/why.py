@@ -9,7 +9,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from search.seeds import derive_seed
 from search.tasks.base import Task
 from search.training.data import Datasets, batches
 from search.training.failures import is_of_the_device, is_out_of_memory
@@ -17,6 +16,7 @@ from search.training.lanes.choice import gradients_of, judge_for
 from search.training.lanes.gradients import Stack
 from search.training.lanes.layout import Layout
 from search.training.lanes.modules import KEY, prepare
+from search.training.lanes.starts import Starts
 
 _TOLERANCES: Final = {torch.float64: 1e-9, torch.float32: 1e-3}
 """Share of its size by which a gradient may differ; a model that mixes up its lanes is off by far more."""
@@ -34,7 +34,8 @@ def why_alone(task: Task, options: dict[str, Any], datasets: Datasets) -> str | 
     Args:
         options: of the task, complete with defaults.
     """
-    models = [_fresh(task, options, datasets.device, seed) for seed in (1, 2, 3)]
+    starts = Starts(task, options, datasets.device)
+    models = [starts.model(seed) for seed in (1, 2, 3)]
     complaint = _complaint_of_weights(models[0])
     if complaint is not None:
         return complaint
@@ -124,9 +125,3 @@ def _forget_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-
-
-def _fresh(task: Task, options: dict[str, Any], device: torch.device, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derive_seed(seed, "weights"))
-        return task.model(dict(options)).to(device)

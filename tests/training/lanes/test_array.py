@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -26,8 +28,9 @@ from schedules import (
 from search.errors import Unsuitable
 from search.protocol import Cancelled, Completed, Diverged, Failed, Pruned
 from search.training.loop import Stop
+from search.training.trainer import Trainer
 from tests.training.lanes.runs import Seen, alone, an_array, in_lanes, many_recipes, numbered, recipe_of
-from tests.training.toys import Line, Watcher, a_recipe
+from tests.training.toys import CPU, Line, Watcher, a_recipe
 from tests.training.twin import Layers
 
 CALM = 1e-9
@@ -188,6 +191,25 @@ def test_the_rate_of_a_point_is_the_recipes() -> None:
         watcher, _ = in_lanes(Layers(), [numbered(0, recipe, evaluate_every=1)], 1)[0]
         rates = [recipe.rate(t, 30) for t in range(30)]
         assert [point.rate for point in watcher.points] == pytest.approx(rates, abs=1e-15 * recipe.peak_lr)
+
+
+def test_the_weights_of_a_lane_are_those_that_were_judged() -> None:
+    trials = [numbered(number, recipe) for number, recipe in enumerate([recipe_of("schedule_free_sgd"), *AVERAGED[:2]])]
+    array = an_array(Normed(), 3)
+    kept: dict[int, Callable[[], bytes] | None] = {}
+    for trial in trials:
+        array.admit(trial, Watcher())
+    while array.n_live:
+        kept |= {finished.assignment.fence.trial: finished.ended.weights for finished in array.step()}
+    for number, trial in enumerate(trials):
+        write = kept[number]
+        expected = Trainer(CPU, lambda _: Normed())(trial, Watcher()).weights
+        assert write is not None
+        assert expected is not None
+        found, wanted = (safetensors.torch.load(each()) for each in (write, expected))
+        assert set(found) == set(wanted)
+        for name, tensor in found.items():
+            assert torch.allclose(tensor, wanted[name], rtol=1e-9)
 
 
 # refill

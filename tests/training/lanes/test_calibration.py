@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tasks.digits import MLP
+from search.tasks import registry
 from search.training.lanes.calibration import Calibration, curve_of, fastest
 from tests.training.lanes.test_why import Branching, Built
 from tests.training.toys import CPU, Line, datasets
@@ -64,6 +64,6 @@ def test_a_task_that_cannot_be_in_lanes_has_one_and_the_reason_is_kept(tmp_path:
 
 
 def test_the_digits_have_more_than_one_lane() -> None:
-    task = MLP()
+    task = registry.load("digits-mlp")
     curve = curve_of(task, dict(task.info.complete({})), datasets(CPU), seconds=0.05)
     assert fastest(curve) > 1
