@@ -74,9 +74,8 @@ def _print(name: str, trials: list[Assignment], alone: Any, twins: Any, lanes: A
     print(f"{name}: {len(trials)} runs, {calm.sum()} calm (one unit in the last place moves them by at most {agree:g})")
     print(f"  diverged: alone {(~np.isfinite(alone)).sum()}, in lanes {(~np.isfinite(lanes)).sum()}")
     if calm.any():
-        print(
-            f"  calm: lanes differ from alone by at most {apart[calm].max():.1e}, in the median {np.median(apart[calm]):.1e}"
-        )
+        largest, median = apart[calm].max(), np.median(apart[calm])
+        print(f"  calm: lanes differ from alone by at most {largest:.1e}, in the median {median:.1e}")
         print(f"  calm: more than {TRUE:g} apart: {(apart[calm] > TRUE).sum()}")
         print(f"  calm: rank correlation of the final losses {spearmanr(alone[calm], lanes[calm]).statistic:.6f}")
     print(f"  all finite: rank correlation {spearmanr(alone[finite], lanes[finite]).statistic:.6f}")

@@ -29,11 +29,11 @@ class Noisy(Line):
 
 def masks(layer: nn.Module, shape: tuple[int, ...], keys: list[int], n: int = 1) -> Tensor:
     """What a layer leaves of ones in lanes with these keys, `(masks, lanes, *shape)`."""
-    model = prepare(nn.Sequential(nn.Linear(1, 1), layer))
+    prepare(nn.Sequential(nn.Linear(1, 1), layer))
     stacked = torch.tensor(keys)
 
     def one(key: Tensor) -> Tensor:
-        masked: Tensor = torch.func.functional_call(model[1], {KEY: key}, (torch.ones(shape),))
+        masked: Tensor = torch.func.functional_call(layer, {KEY: key}, (torch.ones(shape),))
         return masked
 
     return torch.stack([torch.vmap(one)(stacked) for _ in range(n)])
