@@ -109,8 +109,8 @@ class _Run:
         self._task = task
         self._assignment = assignment
         self._data = datasets.get(task, options)
-        _check_data(task, assignment, datasets.sha256(task, options))
-        _check_fit(task, assignment, options, len(self._data.train), horizon=horizon)
+        check_data(task, assignment, datasets.sha256(task, options))
+        check_fit(task, assignment, options, len(self._data.train), horizon=horizon)
         self._dtype: str = options.get("dtype", "float32")
         self._batches = source(task, self._data, options, datasets.device)
         self._horizon = horizon
@@ -145,7 +145,7 @@ class _Run:
             updated(update + 1)
             stop = monitor.tick(before + update + 1)
             if stop is not None:
-                return True, _ending(stop)
+                return True, ending(stop)
             if self._is_due(update + 1):
                 ended, outcome = self._look(update + 1, monitor)
                 if ended:
@@ -188,7 +188,7 @@ class _Run:
         epoch = update / self._assignment.updates_per_epoch
         stop = monitor.evaluated(Point(update=update, epoch=epoch, rate=rate, metrics=finite(metrics)))
         if stop is not None:
-            return True, _ending(stop)
+            return True, ending(stop)
         if not math.isfinite(metrics["val_loss"]):
             return True, Diverged(update=update - 1, rate=rate)
         return False, None
@@ -205,7 +205,8 @@ class _Run:
         return metrics[name]
 
 
-def _ending(stop: Stop) -> Outcome | None:
+def ending(stop: Stop) -> Outcome | None:
+    """The outcome of a run that its monitor stopped."""
     match stop:
         case "prune":
             return Pruned()
@@ -223,7 +224,7 @@ def _optimizer(recipe: Recipe, task: Task, model: nn.Module) -> Optimizer:
     fused = all(weight.is_floating_point() for weight in weights) and (
         recipe.optimizer.kind != "adagrad" or all(weight.device.type == "cpu" for weight in weights)
     )
-    hidden = _hidden(task, model) if recipe.optimizer.kind == "muon" else None
+    hidden = hidden_of(task, model) if recipe.optimizer.kind == "muon" else None
     try:
         return build_optimizer(recipe.optimizer, weights, recipe.peak_lr, fused=fused or None, hidden=hidden)
     except (ValueError, ModuleNotFoundError) as error:
@@ -232,7 +233,8 @@ def _optimizer(recipe: Recipe, task: Task, model: nn.Module) -> Optimizer:
         raise Unsuitable(message, where=("recipe", "optimizer"), value=kind) from error
 
 
-def _hidden(task: Task, model: nn.Module) -> list[Tensor]:
+def hidden_of(task: Task, model: nn.Module) -> list[Tensor]:
+    """The matrices that Muon takes: those that the task names, or those that the model's layers suggest."""
     return list(task.hidden_matrices(model)) if isinstance(task, NamesHiddenMatrices) else hidden_matrices(model)
 
 
@@ -248,13 +250,23 @@ def options_of(task: Task, assignment: Assignment) -> dict[str, Any]:
         raise Unsuitable(str(error), where=("task_options",)) from error
 
 
-def _check_data(task: Task, assignment: Assignment, found: str) -> None:
+def check_data(task: Task, assignment: Assignment, found: str) -> None:
+    """Refuse other data than the study's.
+
+    Raises:
+        OtherData: its SHA-256 is another.
+    """
     recorded = assignment.data_sha256
     if recorded is not None and recorded != found:
         raise OtherData(task.info.name, recorded=recorded, found=found)
 
 
-def _check_fit(task: Task, assignment: Assignment, options: dict[str, Any], n_train: int, *, horizon: int) -> None:
+def check_fit(task: Task, assignment: Assignment, options: dict[str, Any], n_train: int, *, horizon: int) -> None:
+    """Refuse a recipe that cannot be followed, and an epoch of another length than was said.
+
+    Raises:
+        Unsuitable: one of the two.
+    """
     try:
         assignment.recipe.check(horizon)
     except ValueError as error:

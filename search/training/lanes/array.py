@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from search.errors import Unsuitable
-from search.protocol import Assignment, Completed, Diverged, Outcome
+from search.protocol import Assignment, Completed, Diverged, Failed, Outcome
 from search.tasks.base import Task
-from search.training.data import Datasets
+from search.training.data import Datasets, batch_size
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
 from search.training.lanes.choice import gradients_of, judge_for
 from search.training.lanes.gradients import Gradients, Stack
@@ -27,7 +27,8 @@ from search.training.lanes.modules import prepare, seed_keys
 from search.training.lanes.rules import Matrix, Rule, rule_of
 from search.training.lanes.starts import Starts
 from search.training.lanes.storage import Storage
-from search.training.loop import Monitor, check_fit, complete_options, ending, hidden_of
+from search.training.lanes.why import said_alone
+from search.training.loop import Monitor, check_data, check_fit, ending, hidden_of, options_of
 from search.training.measure import finite
 from search.training.trainer import Ended
 from search.training.weights import packed
@@ -50,20 +51,27 @@ class LaneArray:
 
     Args:
         options: of the task, complete with defaults.
+
+    Raises:
+        Unsuitable: the task's trials are trained one at a time.
     """
 
     def __init__(self, task: Task, options: dict[str, Any], datasets: Datasets, n_lanes: int) -> None:
+        alone = said_alone(task, options)
+        if alone is not None:
+            raise Unsuitable(f"task {task.info.name} has no lanes: {alone}", where=("task",), value=task.info.name)
         self._task = task
         self._options = dict(options)
         self._device = datasets.device
         self._data = datasets.get(task, self._options)
-        train, batch = self._data.train, task.batch_size
+        self._sha256 = datasets.sha256(task, self._options)
+        train, batch = self._data.train, batch_size(task, self._options)
         self._place = Place(len(train) // batch, batch, len(train))
         self._starts = Starts(task, self._options, self._device)
         self._template = self._starts.model(0)
         self._layout = Layout(self._template)
         self._buffers = {name: buffer.clone() for name, buffer in self._template.named_buffers()}
-        self._bench = Bench(task, self._starts.model(0), self._layout, self._data, batch)
+        self._bench = Bench(task, self._starts.model(0), self._layout, datasets, self._options)
         self._judge = judge_for(task, self._template, self._data.train, batch)
         prepare(self._template)
         n_ordered = self._place.updates_in_epoch * batch
@@ -95,7 +103,7 @@ class LaneArray:
         if assignment.task != self._task.info.name:
             return False
         try:
-            return complete_options(self._task, assignment) == self._options
+            return options_of(self._task, assignment) == self._options
         except Unsuitable:
             return False
 
@@ -106,7 +114,8 @@ class LaneArray:
             Unsuitable: the assignment does not fit the task.
             ValueError: there is no free lane.
         """
-        check_fit(self._task, assignment, self._data)
+        check_data(self._task, assignment, self._sha256)
+        check_fit(self._task, assignment, self._options, self._place.n_examples)
         recipe = assignment.recipe
         rule = rule_of(recipe.optimizer, self._hidden(recipe.optimizer.kind))
         row = self._lanes.index(None)
@@ -236,8 +245,9 @@ class LaneArray:
         seconds = self._clock - self._spent.pop(id(lane))
         # a run that reached its horizon has just been judged: its weights are still on the bench
         is_kept = isinstance(outcome, Completed)
+        sha256 = None if isinstance(outcome, Failed) else self._sha256
         weights = partial(packed, self._bench.weights(), lane.assignment) if is_kept else None
-        self._finished.append(Finished(lane.assignment, Ended(outcome, seconds, weights=weights)))
+        self._finished.append(Finished(lane.assignment, Ended(outcome, seconds, weights=weights, data_sha256=sha256)))
 
     def _begin_stretch(self, row: int, lane: Lane) -> None:
         order = lane.draw_epoch()

@@ -15,7 +15,7 @@ import torch
 from schedules import AdamW, Cosine, Recipe
 from search.protocol import Assignment, Fence, Point
 from search.tasks.base import Task
-from search.training.data import Datasets
+from search.training.data import Datasets, batch_size
 from search.training.failures import is_out_of_memory
 from search.training.lanes.array import LaneArray
 from search.training.lanes.layout import Layout
@@ -127,7 +127,7 @@ def _in_lanes(task: Task, options: dict[str, Any], datasets: Datasets, n_lanes: 
 
 
 def _trial(task: Task, options: dict[str, Any], datasets: Datasets, number: int) -> Assignment:
-    updates = len(datasets.get(task, options).train) // task.batch_size
+    updates = len(datasets.get(task, options).train) // batch_size(task, options)
     rate = AdamW.ranges["peak_lr"].low
     return Assignment(
         fence=Fence(study="calibration", trial=number, attempt=1, lease="none"),
@@ -200,7 +200,7 @@ def _holds_for(task: Task, options: dict[str, Any], device: torch.device) -> dic
     return {
         "task": task.info.name,
         "options": options,
-        "batch_size": task.batch_size,
+        "batch_size": batch_size(task, options),
         "device": name,
         "torch": torch.__version__,
     }

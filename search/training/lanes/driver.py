@@ -15,7 +15,7 @@ from search.tasks.base import Task
 from search.training.data import Datasets
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
 from search.training.lanes.array import LaneArray
-from search.training.loop import Monitor, Stop, complete_options
+from search.training.loop import Monitor, Stop, options_of
 from search.training.trainer import Ended, Trainer
 
 
@@ -121,7 +121,7 @@ class LaneTrainer:
 
     def _understood(self, assignment: Assignment) -> tuple[Task, dict[str, Any]]:
         task = self._task(assignment.task)
-        return task, complete_options(task, assignment)
+        return task, options_of(task, assignment)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from search.tasks.base import Data, Split, Task
+from search.tasks.base import Split, Task
 from search.training.averaging import Statistics
+from search.training.data import Datasets, batch_size, source
 from search.training.lanes.layout import Layout
 from search.training.measure import EVALUATION_EXAMPLES
 
@@ -20,14 +22,17 @@ class Bench:
         model: a model of the task, which nobody else uses.
     """
 
-    def __init__(self, task: Task, model: nn.Module, layout: Layout, data: Data, batch_size: int) -> None:
+    def __init__(
+        self, task: Task, model: nn.Module, layout: Layout, datasets: Datasets, options: dict[str, Any]
+    ) -> None:
         self._task = task
         # to change the mode of a model before and after each evaluation would take as long as to evaluate a small one
         self._model = model.eval()
         self._row = layout.lend(model)
         self._buffers = dict(model.named_buffers())
-        self._data = data
-        self._batch_size = batch_size
+        data, self._device = datasets.get(task, options), datasets.device
+        self._batches = source(task, data, options, datasets.device)
+        self._n_batches = len(data.train) // batch_size(task, options)
 
     def load(self, row: Tensor, buffers: Mapping[str, Tensor]) -> None:
         """Take the weights and buffers to evaluate."""
@@ -38,7 +43,7 @@ class Bench:
 
     def refresh(self, seed: int) -> None:
         """Measure the statistics of BatchNorm anew, for the weights as they are loaded."""
-        Statistics(self._data.train, self._batch_size, seed).refresh(self._model)
+        Statistics(self._batches, self._n_batches, seed, self._device, "float32").refresh(self._model)
 
     @torch.no_grad()
     def measure(self, split: Split, prefix: str) -> dict[str, float]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from search.tasks.base import Task
-from search.training.data import Datasets, batches
+from search.tasks.base import BringsBatches, Task
+from search.training.data import Datasets, batch_size, batches
 from search.training.failures import is_of_the_device, is_out_of_memory
 from search.training.lanes.choice import gradients_of, judge_for
 from search.training.lanes.gradients import Stack
@@ -34,6 +34,9 @@ def why_alone(task: Task, options: dict[str, Any], datasets: Datasets) -> str | 
     Args:
         options: of the task, complete with defaults.
     """
+    declared = said_alone(task, options)
+    if declared is not None:
+        return declared
     starts = Starts(task, options, datasets.device)
     models = [starts.model(seed) for seed in (1, 2, 3)]
     complaint = _complaint_of_weights(models[0])
@@ -56,6 +59,15 @@ def why_alone(task: Task, options: dict[str, Any], datasets: Datasets) -> str | 
         return f"its model or loss cannot be vectorised: {line[:300]}"
 
 
+def said_alone(task: Task, options: dict[str, Any]) -> str | None:
+    """Return what keeps a task out of lanes by what it says of itself, with nothing tried."""
+    if isinstance(task, BringsBatches):
+        return "it brings its own loader, whose batches come one after the other"
+    if options.get("dtype", "float32") != "float32":
+        return f"its models compute in {options['dtype']}"
+    return None
+
+
 def _complaint_of_weights(model: nn.Module) -> str | None:
     weights = dict(model.named_parameters())
     if not weights:
@@ -75,10 +87,11 @@ def _together(
     """Compute the gradients of two models in two lanes; the third model is the lanes' own."""
     *pair, template = models
     data = datasets.get(task, options)
-    pairs = list(islice(batches(data.train, task.batch_size, 0), 2))
+    size = batch_size(task, options)
+    pairs = list(islice(batches(data.train, size, 0), 2))
     if len({len(inputs) for inputs, _ in pairs}) > 1:
         raise ValueError("its batches are not all of one size")
-    judge = judge_for(task, template, data.train, task.batch_size)
+    judge = judge_for(task, template, data.train, size)
     prepare(template)
     layout = Layout(template)
     buffers = {name: torch.stack([buffer, buffer]) for name, buffer in template.named_buffers()}

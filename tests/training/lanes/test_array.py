@@ -27,10 +27,11 @@ from schedules import (
 )
 from search.errors import Unsuitable
 from search.protocol import Cancelled, Completed, Diverged, Failed, Pruned
+from search.training.lanes.array import LaneArray
 from search.training.loop import Stop
 from search.training.trainer import Trainer
 from tests.training.lanes.runs import Seen, alone, an_array, in_lanes, many_recipes, numbered, recipe_of
-from tests.training.toys import CPU, Line, Watcher, a_recipe
+from tests.training.toys import CPU, Line, Watcher, a_recipe, datasets
 from tests.training.twin import Layers
 
 CALM = 1e-9
@@ -123,6 +124,16 @@ def test_an_assignment_that_does_not_fit_the_task_is_refused_and_takes_no_lane()
     with pytest.raises(Unsuitable, match="task line cannot be trained with muon: it has no hidden matrix"):
         array.admit(numbered(0, a_recipe(kind="muon")), Watcher())
     assert array.n_free == 2
+
+
+def test_other_data_than_the_studys_is_refused() -> None:
+    with pytest.raises(Unsuitable, match="all trials of a study are trained on the same data"):
+        an_array(Line(), 2).admit(numbered(0, a_recipe(), data_sha256="0" * 64), Watcher())
+
+
+def test_an_array_of_models_that_compute_in_bfloat16_is_refused() -> None:
+    with pytest.raises(Unsuitable, match="task line has no lanes: its models compute in bfloat16"):
+        LaneArray(Line(), {"slope": 2.0, "dtype": "bfloat16"}, datasets(), 2)
 
 
 def test_a_trial_with_other_options_does_not_fit_the_array() -> None:

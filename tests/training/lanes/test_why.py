@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -95,6 +96,20 @@ def test_what_cannot_be_in_lanes_is_said_in_words(net: type[nn.Module], reason: 
     found = why_alone(Built(net), {"slope": 2.0}, datasets())
     assert found is not None
     assert re.search(reason, found), found
+
+
+class Loading(Line):
+    def batches(self, options: dict[str, Any], seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        train = self.data(options).train
+        while True:
+            yield train.inputs[:4], train.targets[:4]
+
+
+def test_a_task_with_a_loader_or_another_type_of_numbers_is_trained_alone() -> None:
+    assert why_alone(Loading(), {"slope": 2.0}, datasets()) == (
+        "it brings its own loader, whose batches come one after the other"
+    )
+    assert why_alone(Line(), {"slope": 2.0, "dtype": "bfloat16"}, datasets()) == "its models compute in bfloat16"
 
 
 @pytest.mark.parametrize("task", [Line(), Layers(), Normed(), Noisy()], ids=lambda task: type(task).__name__)
