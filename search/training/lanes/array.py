@@ -204,7 +204,7 @@ class LaneArray:
         measured = self._bench.measure(self._data.validation, "val")
         point = lane.point(measured)
         if lane.is_regular():
-            lane.demands.observe(self._objective(lane, measured, point.metrics["train_loss"]), lane.done)
+            lane.observe(point)
         stop = lane.monitor.evaluated(point)
         if stop is not None:
             return True, ending(stop)
@@ -213,18 +213,6 @@ class LaneArray:
         if lane.done < lane.assignment.horizon:
             return False, None
         return True, Completed(test_metrics=finite(self._bench.measure(self._data.test, "test")))
-
-    def _objective(self, lane: Lane, measured: dict[str, float], train_loss: float | None) -> float:
-        metrics = {"train_loss": math.nan if train_loss is None else train_loss, **measured}
-        name = lane.assignment.metric
-        if name not in metrics:
-            raise Unsuitable(
-                f"task {self._task.info.name} does not measure the study's objective {name!r}; "
-                f"it measures {', '.join(metrics)}",
-                where=("objective", "metric"),
-                value=name,
-            )
-        return metrics[name]
 
     def _load(self, row: int, lane: Lane) -> None:
         """Put what is judged of a lane on the bench."""

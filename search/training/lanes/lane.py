@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from search.errors import Unsuitable
 from search.protocol import Assignment, Diverged, Point
 from search.seeds import derive_seed
 from search.training.lanes.demands import Demands
@@ -107,6 +108,23 @@ class Lane:
         self.told = self.done
         epoch = self.done / self.assignment.updates_per_epoch
         return Point(update=self.done, epoch=epoch, rate=self.rate, metrics=finite(metrics))
+
+    def observe(self, point: Point) -> None:
+        """Let a schedule that reads a metric read the study's objective.
+
+        Raises:
+            Unsuitable: the task does not measure it.
+        """
+        name = self.assignment.metric
+        if name not in point.metrics:
+            raise Unsuitable(
+                f"task {self.assignment.task} does not measure the study's objective {name!r}; "
+                f"it measures {', '.join(point.metrics)}",
+                where=("objective", "metric"),
+                value=name,
+            )
+        value = point.metrics[name]
+        self.demands.observe(math.nan if value is None else value, self.done)
 
     @property
     def rate(self) -> float:

@@ -283,6 +283,15 @@ def test_a_diverged_lane_says_where_and_at_which_rate_as_alone() -> None:
     assert outcome.rate == pytest.approx(expected.rate, rel=1e-14)
 
 
+def test_a_metric_that_the_task_does_not_measure_fails_the_trial_that_asks_for_it() -> None:
+    seen = in_lanes(Line(), [numbered(0, a_recipe(), metric="val_f1"), numbered(1, a_recipe())], 2)
+    failed = seen[0][1]
+    assert isinstance(failed, Failed)
+    assert failed.cause == "configuration"
+    assert "does not measure the study's objective 'val_f1'; it measures train_loss, val_loss" in failed.message
+    assert isinstance(seen[1][1], Completed)
+
+
 class Torn(Layers):
     """Raises when a lane with large weights is measured."""
 
