@@ -33,10 +33,14 @@ def why_alone(task: Task, options: dict[str, Any], datasets: Datasets) -> str | 
 
     Args:
         options: of the task, complete with defaults.
+
+    Raises:
+        Exception: what the task raises when its data is loaded or its model built.
     """
     declared = said_alone(task, options)
     if declared is not None:
         return declared
+    datasets.get(task, options)  # data that is not there keeps nothing out of lanes: it is raised
     starts = Starts(task, options, datasets.device)
     models = [starts.model(seed) for seed in (1, 2, 3)]
     complaint = _complaint_of_weights(models[0])
