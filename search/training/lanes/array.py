@@ -115,7 +115,7 @@ class LaneArray:
             ValueError: there is no free lane.
         """
         check_data(self._task, assignment, self._sha256)
-        check_fit(self._task, assignment, self._options, self._place.n_examples)
+        check_fit(self._task, assignment, self._options, self._place.n_examples, horizon=assignment.horizon)
         recipe = assignment.recipe
         rule = rule_of(recipe.optimizer, self._hidden(recipe.optimizer.kind))
         row = self._lanes.index(None)
