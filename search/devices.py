@@ -90,7 +90,7 @@ def detect_devices(cores: int | None = None) -> list[DeviceSlot]:
 
 def cuda_slots() -> list[DeviceSlot]:
     """A slot for every CUDA device that this process may use; a process that ends at once asks torch for them."""
-    titles = _cuda_titles() if any(driver.exists() for driver in _DRIVERS) else []
+    titles = _cuda_titles() if has_gpu_driver() else []
     return [DeviceSlot("cuda", index, title) for index, title in enumerate(titles)]
 
 
@@ -107,6 +107,11 @@ def cpu_slots(count: int) -> list[DeviceSlot]:
 def count_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_gpu_driver() -> bool:
+    """Whether the kernel has a driver for something that torch calls a CUDA device."""
+    return any(driver.exists() for driver in _DRIVERS)
 
 
 def choose(slot: DeviceSlot, environment: MutableMapping[str, str]) -> None:

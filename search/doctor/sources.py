@@ -1,0 +1,81 @@
+"""The registered tasks of this machine: whether each can be loaded, and which of its files are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from search.doctor.child import Ended, Stage, Teller, consult, telling
+from search.doctor.diagnosis import Diagnosis, failing, fine, warning
+from search.errors import SearchError
+
+SECONDS: Final = 60.0
+_TASK: Final = "task "
+
+
+def look_at_tasks(environment: Mapping[str, str], *, seconds: float = SECONDS) -> Iterator[Diagnosis]:
+    """Load every registered task; one that crashes or hangs ends a process, and the others are loaded in a new one."""
+    seen: list[str] = []
+    while True:
+        ended = Ended("", None, "")
+        for told in consult("search.doctor.sources", seen, environment, seconds=seconds):
+            match told:
+                case Diagnosis():
+                    yield told
+                case Stage(check=check):
+                    seen.append(check.removeprefix(_TASK))
+                case Ended():
+                    ended = told
+        if not ended.how:
+            return
+        yield _broken(ended)
+        if ended.during is None:
+            return
+
+
+def _broken(ended: Ended) -> Diagnosis:
+    todo = "correct the package that registers the task, or uninstall it: it would end every worker"
+    check, doing = (ended.during.check, ended.during.doing) if ended.during else ("tasks", "the import of torch")
+    return failing(check, f"a process that was at {doing} {ended.how}", todo, detail=ended.said)
+
+
+def main() -> None:
+    teller, seen = telling()
+    from search.tasks import registry  # noqa: PLC0415  imports torch
+
+    try:
+        names = [name for name in registry.names() if name not in seen]
+    except SearchError as error:
+        teller.tell(failing("tasks", str(error), "uninstall one of the two packages"))
+        return
+    for name in names:
+        teller.begin(f"{_TASK}{name}", f"the loading of task {name}")
+        teller.tell(_look_at(name))
+
+
+def _look_at(name: str) -> Diagnosis:
+    from search.tasks import registry  # noqa: PLC0415
+    from search.tasks.base import ReadsFiles  # noqa: PLC0415
+
+    check = f"{_TASK}{name}"
+    try:
+        task = registry.load(name)
+    except SearchError as error:
+        return failing(check, str(error), "correct the package that registers it; workers leave the task out until then")
+    if not isinstance(task, ReadsFiles):
+        return fine(check, "is loaded; it reads no files of the operator")
+    sources = task.sources()
+    missing = [source for source in sources if source.found is None]
+    if missing:
+        places = "; ".join(f"{source.name}: {', '.join(map(str, source.candidates))}" for source in missing)
+        return warning(
+            check,
+            f"{len(missing)} of {len(sources)} files are missing; looked for {places}",
+            "put the files at one of these places (ETUDE_DATASETS_DIR names the folder) and start the workers again",
+            missing=[source.name for source in missing],
+        )
+    return fine(check, f"is loaded; its files are found: {', '.join(str(source.found) for source in sources)}")
+
+
+if __name__ == "__main__":
+    main()
