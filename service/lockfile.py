@@ -48,9 +48,30 @@ def hold(path: Path) -> HeldLock:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(descriptor, 20).decode("ascii", "ignore").strip()
+        holder = _holder(descriptor)
         os.close(descriptor)
-        raise LockHeld(path, int(holder) if holder.isdecimal() else None) from None
+        raise LockHeld(path, holder) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return HeldLock(path, descriptor)
+
+
+def find_holder(path: Path) -> LockHeld | None:
+    """Say who holds the lock, without making its file or taking it; None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Shared, and let go at once: two that look do not take each other for a holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return LockHeld(path, _holder(descriptor))
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _holder(descriptor: int) -> int | None:
+    found = os.read(descriptor, 20).decode("ascii", "ignore").strip()
+    return int(found) if found.isdecimal() else None

@@ -43,7 +43,9 @@ def _ask(check: str, what: str, environment: Mapping[str, str], seconds: float) 
 
 def _broken(check: str, ended: Ended) -> Diagnosis:
     what = ended.during.doing if ended.during else "the start of Python"
-    todo = INSTALL if check == "torch" else f"leave {check} out, and look at its driver: nvidia-smi, and the system's log"
+    todo = (
+        INSTALL if check == "torch" else f"leave {check} out, and look at its driver: nvidia-smi, and the system's log"
+    )
     return failing(check, f"a process that was at {what} {ended.how}", todo, detail=ended.said)
 
 
@@ -76,7 +78,9 @@ def _import_torch(teller: Teller) -> None:
     if count == 0 and has_gpu_driver():
         todo = "install the build of torch for this driver's CUDA (see nvidia-smi), and look at CUDA_VISIBLE_DEVICES"
         built = "without CUDA" if torch.version.cuda is None else f"for CUDA {torch.version.cuda}"
-        teller.tell(warning("torch", f"{said}; there is a driver, but torch, built {built}, sees no device", todo, **figures))
+        teller.tell(
+            warning("torch", f"{said}; there is a driver, but torch, built {built}, sees no device", todo, **figures)
+        )
         return
     teller.tell(fine("torch", f"{said}, {count or 'no'} CUDA device{'s' * (count != 1)}", **figures))
 

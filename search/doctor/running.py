@@ -17,9 +17,7 @@ from search.training.loop import Stop, train
 _CONSTANTS: Final = {name: each.default for name, each in OPTIMIZERS["adamw"].ranges.items()}
 
 RECIPE: Final = Recipe(
-    optimizer=OPTIMIZERS["adamw"].build(
-        weight_decay=_CONSTANTS["weight_decay"], momentum=_CONSTANTS.get("momentum")
-    ),
+    optimizer=OPTIMIZERS["adamw"].build(weight_decay=_CONSTANTS["weight_decay"], momentum=_CONSTANTS.get("momentum")),
     peak_lr=_CONSTANTS["peak_lr"],
     schedule=Constant(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from search.doctor.child import Ended, Stage, Teller, consult, telling
+from search.doctor.child import Ended, Stage, consult, telling
 from search.doctor.diagnosis import Diagnosis, failing, fine, warning
 from search.errors import SearchError
 
@@ -61,7 +61,9 @@ def _look_at(name: str) -> Diagnosis:
     try:
         task = registry.load(name)
     except SearchError as error:
-        return failing(check, str(error), "correct the package that registers it; workers leave the task out until then")
+        return failing(
+            check, str(error), "correct the package that registers it; workers leave the task out until then"
+        )
     if not isinstance(task, ReadsFiles):
         return fine(check, "is loaded; it reads no files of the operator")
     sources = task.sources()

@@ -69,7 +69,9 @@ class Trial:
             yield failing("task", str(error), "give other options with --option")
             return
         said = ", ".join(f"{name}={value}" for name, value in self.options.items())
-        yield fine("task", f"{self.name} is loaded, with the options {said or 'that it has: none'}", options=self.options)
+        yield fine(
+            "task", f"{self.name} is loaded, with the options {said or 'that it has: none'}", options=self.options
+        )
 
     def look_for_files(self) -> Iterator[Diagnosis]:
         if not isinstance(self.task, ReadsFiles):
@@ -78,7 +80,9 @@ class Trial:
         for source_ in sources:
             if source_.found is None:
                 places = ", ".join(map(str, source_.candidates))
-                yield failing("files", f"{source_.name} is missing: looked for {places}", "put it at one of these places")
+                yield failing(
+                    "files", f"{source_.name} is missing: looked for {places}", "put it at one of these places"
+                )
         if all(each.found is not None for each in sources):
             yield fine("files", f"found: {', '.join(str(each.found) for each in sources)}")
 
@@ -108,8 +112,8 @@ class Trial:
         if examples // per_update != said:
             yield failing(
                 "data",
-                f"an epoch is {examples // per_update} updates ({examples} examples in batches of {per_update}), and the "
-                f"TaskInfo says {said}: no trial would be trained",
+                f"an epoch is {examples // per_update} updates ({examples} examples in batches of {per_update}), and "
+                f"the TaskInfo says {said}: no trial would be trained",
                 "correct updates_per_epoch, or train_examples and batch_size, in the TaskInfo",
             )
 
@@ -133,7 +137,9 @@ class Trial:
         if not weights:
             yield failing("model", "the model has no weights: there is nothing to train", "return another module")
         elif frozen:
-            yield warning("model", f"{said}; not trained: {', '.join(frozen[:5])}", "is that meant? else set requires_grad")
+            yield warning(
+                "model", f"{said}; not trained: {', '.join(frozen[:5])}", "is that meant? else set requires_grad"
+            )
         else:
             yield fine("model", said, weights=count, modules=held)
 
@@ -254,7 +260,9 @@ def _raised(check: str, doing: str, error: Exception | SystemExit, name: str) ->
     failed = failure(error, name)
     if isinstance(error, SearchError):
         return failing(check, failed.message, "do as it says, then look again")
-    return failing(check, f"{doing}: {failed.message}", "correct the task; its traceback stands below", detail=failed.log)
+    return failing(
+        check, f"{doing}: {failed.message}", "correct the task; its traceback stands below", detail=failed.log
+    )
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from search.errors import SearchError
-from service.cli import artifacts, db, demo, export, preview, serve, studies, worker, workers
+from service.cli import artifacts, db, demo, doctor, export, preview, serve, studies, worker, workers
 from service.cli.console import err
 from service.cli.exits import EPILOG, Exit, Stop, exit_of
 
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    (serve.serve, worker.worker, workers.workers, demo.demo),
+    (serve.serve, worker.worker, workers.workers, demo.demo, doctor.doctor),
     (studies.submit, studies.studies, studies.show, studies.watch, studies.best, export.export),
     (artifacts.weights, artifacts.logs),
     (studies.pause, studies.resume, studies.cancel, studies.tasks, preview.preview, preview.gallery),
