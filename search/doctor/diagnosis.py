@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -31,17 +31,17 @@ class Diagnosis(BaseModel):
     detail: str = ""
 
 
-def fine(check: str, sentence: str, **figures: JsonValue) -> Diagnosis:
+def fine(check: str, sentence: str, **figures: Any) -> Diagnosis:
     """Nothing is to be done."""
     return Diagnosis(check=check, level="ok", sentence=sentence, figures=figures)
 
 
-def warning(check: str, sentence: str, todo: str, **figures: JsonValue) -> Diagnosis:
+def warning(check: str, sentence: str, todo: str, **figures: Any) -> Diagnosis:
     """It works, and may disappoint."""
     return Diagnosis(check=check, level="warn", sentence=sentence, todo=todo, figures=figures)
 
 
-def failing(check: str, sentence: str, todo: str, *, detail: str = "", **figures: JsonValue) -> Diagnosis:
+def failing(check: str, sentence: str, todo: str, *, detail: str = "", **figures: Any) -> Diagnosis:
     """It does not work."""
     return Diagnosis(check=check, level="fail", sentence=sentence, todo=todo, figures=figures, detail=detail)
 

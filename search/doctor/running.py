@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import torch
 
-from schedules import OPTIMIZERS, Constant, Recipe
+from schedules import AdamW, Constant, Recipe
 from search.protocol import Assignment, Completed, Diverged, Fence, Point
 from search.tasks.base import Task
 from search.training.data import Datasets
 from search.training.loop import Stop, train
 
-_CONSTANTS: Final = {name: each.default for name, each in OPTIMIZERS["adamw"].ranges.items()}
+_CONSTANTS: Final = {name: each.default for name, each in AdamW.ranges.items()}
 
 RECIPE: Final = Recipe(
-    optimizer=OPTIMIZERS["adamw"].build(weight_decay=_CONSTANTS["weight_decay"], momentum=_CONSTANTS.get("momentum")),
+    optimizer=AdamW.build(weight_decay=_CONSTANTS["weight_decay"], momentum=_CONSTANTS.get("momentum")),
     peak_lr=_CONSTANTS["peak_lr"],
     schedule=Constant(),
 )

@@ -7,7 +7,9 @@ from typing import Final
 
 from search.doctor.child import Ended, Stage, consult, telling
 from search.doctor.diagnosis import Diagnosis, failing, fine, warning
+from search.doctor.files import PROVIDE, looked_for, told_of_files
 from search.errors import SearchError
+from search.tasks.files import FilesMissing
 
 SECONDS: Final = 60.0
 _TASK: Final = "task "
@@ -67,16 +69,10 @@ def _look_at(name: str) -> Diagnosis:
     if not isinstance(task, ReadsFiles):
         return fine(check, "is loaded; it reads no files of the operator")
     sources = task.sources()
-    missing = [source for source in sources if source.found is None]
-    if missing:
-        places = "; ".join(f"{source.name}: {', '.join(map(str, source.candidates))}" for source in missing)
-        return warning(
-            check,
-            f"{len(missing)} of {len(sources)} files are missing; looked for {places}",
-            "put the files at one of these places (ETUDE_DATASETS_DIR names the folder) and start the workers again",
-            missing=[source.name for source in missing],
-        )
-    return fine(check, f"is loaded; its files are found: {', '.join(str(source.found) for source in sources)}")
+    try:
+        return fine(check, f"is loaded; {told_of_files(name, sources)}")
+    except FilesMissing as error:
+        return warning(check, str(error), PROVIDE, looked_for=looked_for(sources))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,13 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from search.doctor.child import Teller, telling
 from search.doctor.diagnosis import Diagnosis, failing, fine, size, warning
+from search.doctor.files import PROVIDE, looked_for, told_of_files
 from search.doctor.running import RECIPE, pace, twice
 from search.errors import SearchError
 from search.seeds import derive_seed
 from search.tasks import registry
 from search.tasks.base import BringsBatches, Data, ReadsFiles, Split, Task
+from search.tasks.files import FilesMissing
 from search.training.data import Datasets, batch_size, source
 from search.training.failures import failure
 from search.training.measure import measure
@@ -77,14 +79,10 @@ class Trial:
         if not isinstance(self.task, ReadsFiles):
             return
         sources = self.task.sources()
-        for source_ in sources:
-            if source_.found is None:
-                places = ", ".join(map(str, source_.candidates))
-                yield failing(
-                    "files", f"{source_.name} is missing: looked for {places}", "put it at one of these places"
-                )
-        if all(each.found is not None for each in sources):
-            yield fine("files", f"found: {', '.join(str(each.found) for each in sources)}")
+        try:
+            yield fine("files", told_of_files(self.name, sources))
+        except FilesMissing as error:
+            yield failing("files", str(error), PROVIDE, looked_for=looked_for(sources))
 
     def look_at_data(self) -> Iterator[Diagnosis]:
         began = time.perf_counter()

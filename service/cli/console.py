@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search.doctor.diagnosis import Diagnosis
 from search.study import Plan
 from service.schemas import (
     FindingOut,
@@ -188,15 +187,6 @@ def print_findings(console: Console, findings: Sequence[FindingOut]) -> None:
         plans = finding.plans if isinstance(finding, StudyFindingOut) else ()
         where = plain(", ".join(plans) or ".".join(map(str, finding.where)))
         console.print(f"[bold yellow]warning[/] {said}\n  found in {where}\n  see {plain(finding.citation)}")
-
-
-def diagnoses_table(found: Sequence[Diagnosis]) -> Table:
-    """What the doctor found; below each sentence what to do, where something is to be done."""
-    table = _table("", "check", "what was found")
-    for each in found:
-        todo = f"\n[bold]→ {plain(each.todo)}[/]" if each.todo else ""
-        table.add_row(coloured(each.level), plain(each.check), f"{plain(each.sentence)}{todo}")
-    return table
 
 
 def _test_metrics(trial: TrialOut) -> list[str]:

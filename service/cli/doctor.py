@@ -13,7 +13,7 @@ from search.devices import DeviceSlot, detect_devices, parse_slot
 from search.doctor.diagnosis import Diagnosis, failing
 from search.doctor.task import SECONDS, look_at_task
 from service.cli.asking import Json
-from service.cli.console import diagnoses_table, err, out, plain, print_json
+from service.cli.console import coloured, err, out, plain, print_json, table
 from service.cli.exits import Exit, Stop
 from service.cli.requests import pairs, scalar
 from service.cli.serve import read_settings
@@ -86,7 +86,12 @@ def _looked(asked: Iterable[Check]) -> Iterator[Diagnosis]:
 
 
 def _show(found: list[Diagnosis]) -> None:
-    out().print(diagnoses_table(found))
+    """One line for each; below it what to do, where something is to be done."""
+    lines = table("", "check", "what was found")
+    for each in found:
+        todo = f"\n[bold]→ {plain(each.todo)}[/]" if each.todo else ""
+        lines.add_row(coloured(each.level), plain(each.check), f"{plain(each.sentence)}{todo}")
+    out().print(lines)
     for each in found:
         if each.detail:
             out().print(f"\n[bold]{plain(each.check)}[/]\n{plain(each.detail.rstrip())}", soft_wrap=True)

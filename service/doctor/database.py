@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from search.doctor.diagnosis import Diagnosis, failing, fine, size, warning
 from search.errors import SearchError
@@ -63,7 +63,7 @@ def _schema(found: Revisions) -> Diagnosis:
 
 
 def _health(health: Health, place: str) -> Iterator[Diagnosis]:
-    figures = {"size_bytes": health.size_bytes}
+    figures: dict[str, Any] = {"size_bytes": health.size_bytes}
     said = f"{place} answers: {health.product}, {size(health.size_bytes)}"
     held = f"; {health.held_by} works with it" if health.held_by else "; no service works with it now"
     if not health.writable:

@@ -47,7 +47,7 @@ def checks(settings: Settings | None) -> Iterator[Check]:
     yield Check("variables", partial(look_at_variables, os.environ))
     if settings is not None:
         yield from _of_the_service(settings)
-    if settings is not None and settings.workers == 0 and find_spec("torch") is None:
+    if settings is not None and str(settings.workers) == "0" and find_spec("torch") is None:
         yield Check("torch", lambda: [fine("torch", "torch is not installed, and no worker is to be started here")])
     else:
         environment = environment_of_workers(settings)

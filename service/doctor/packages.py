@@ -34,7 +34,7 @@ def look_at_packages(tree: Path = SOURCE_TREE) -> Iterator[Diagnosis]:
     except PackageNotFoundError:
         yield failing("packages", "Etude itself is not installed", f"run: {_pip()} --editable {tree}")
         return
-    yield _python(etude.metadata.get("Requires-Python", ""))
+    yield _python(etude.metadata["Requires-Python"] or "")
     yield _declared(None)
     yield _declared(TRAINING)
     if (tree / "pyproject.toml").is_file() and (tree / "requirements").is_dir():

@@ -14,7 +14,10 @@ from search.doctor.diagnosis import Diagnosis, failing, fine, size, warning
 LEAST_BYTES: Final = 1 << 30
 TOO_FEW_BYTES: Final = 64 << 20
 NETWORK: Final = frozenset(
-    "9p afs beegfs ceph cifs fuse.glusterfs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs".split()
+    (
+        *("9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre"),
+        *("nfs", "nfs4", "smb3", "smbfs"),
+    )
 )
 """Kinds of file systems that other machines share."""
 
@@ -26,6 +29,7 @@ def look_at_directory(directory: Path, artifacts: Path) -> Iterator[Diagnosis]:
 
 
 def _room(directory: Path) -> Diagnosis:
+    directory = directory.absolute()
     place = nearest(directory)
     here = f"{directory}" if place == directory else f"{directory} (to be made in {place})"
     if not place.is_dir():
