@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from search.tasks.files import Source, require
 
-PROVIDE = (
-    "put them into one of these folders (ETUDE_DATASETS_DIR names the one above), and start the workers again"
-)
+PROVIDE = "put them into one of these folders (ETUDE_DATASETS_DIR names the one above), and start the workers again"
 
 
 def told_of_files(task: str, sources: Sequence[Source]) -> str:

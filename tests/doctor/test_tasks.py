@@ -75,7 +75,7 @@ def test_of_a_task_that_works_everything_is_told(registering: Registering) -> No
     )
     assert "train 320×2 float32 → 320 int64" in found["data"].sentence
     assert found["model"].figures == {"weights": 58, "modules": ["BatchNorm"]}
-    assert found["speed"].figures["updates_per_second"] > 0
+    assert "updates/s with adamw" in found["speed"].sentence
 
 
 def test_tasks_after_one_that_crashes_are_looked_at_all_the_same(registering: Registering) -> None:

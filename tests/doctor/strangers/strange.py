@@ -1,6 +1,7 @@
 """Tasks of somebody else: one that works, and some that do not, each in a way of its own."""
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -14,16 +15,17 @@ from search.tasks.info import TaskInfo
 class Honest:
     name = "honest"
     updates = 20
-    metrics_named = {"val_loss": "minimize", "val_accuracy": "maximize"}
+    metrics_named = ("val_loss", "val_accuracy")
     batch_size = 16
 
     @property
     def info(self) -> TaskInfo:
-        described = {"name": self.name, "metrics": self.metrics_named, "updates_per_epoch": self.updates}
+        metrics = dict.fromkeys(self.metrics_named, "minimize")
+        described = {"name": self.name, "metrics": metrics, "updates_per_epoch": self.updates}
         return TaskInfo.model_validate(described)
 
     def data(self, options: dict[str, Any]) -> Data:
-        print('{"doing": "mischief", "check": "none"}', flush=True)
+        sys.stdout.write('{"doing": "mischief", "check": "none"}\n')
         points = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
         side = (points.sum(dim=1) > 0).long()
         return Data(*(Split(points[a:b], side[a:b]) for a, b in ((0, 320), (320, 360), (360, 400))))
@@ -97,7 +99,7 @@ class Restless(Honest):
         model = super().model(options)
         with torch.no_grad():
             for weight in model.parameters():
-                weight += int.from_bytes(os.urandom(2), "big") / 65536
+                weight.add_(int.from_bytes(os.urandom(2), "big") / 65536)
         return model
 
 
@@ -118,7 +120,7 @@ class Miscounts(Honest):
 
 class Unmeasured(Honest):
     name = "unmeasured"
-    metrics_named = {"val_loss": "minimize", "val_f1": "maximize"}
+    metrics_named = ("val_loss", "val_f1")
 
 
 class Idle(nn.Module):
