@@ -23,6 +23,7 @@ from search.tasks.base import BringsBatches, Data, ReadsFiles, Split, Task
 from search.tasks.files import FilesMissing
 from search.training.data import Datasets, batch_size, source
 from search.training.failures import failure
+from search.training.lanes.why import why_alone
 from search.training.measure import measure
 from search.training.precision import forward
 
@@ -61,6 +62,7 @@ class Trial:
             ("metrics", "an evaluation", self.evaluate),
             ("speed", "the training", self.count_updates),
             ("repetition", "the training with one seed twice", self.repeat),
+            ("lanes", "an update in two lanes", self.try_lanes),
         ]
 
     def load(self) -> Iterator[Diagnosis]:
@@ -205,6 +207,11 @@ class Trial:
             )
         else:
             yield fine("repetition", f"two runs of {n_updates} updates with one seed agree in every figure")
+
+    def try_lanes(self) -> Iterator[Diagnosis]:
+        why = why_alone(self.task, self.options, self._datasets)
+        told = "its trials can be trained in lanes, many at once" if why is None else f"trained one at a time: {why}"
+        yield fine("lanes", told, why_alone=why)
 
     def _model(self) -> nn.Module:
         torch.manual_seed(derive_seed(0, "weights"))

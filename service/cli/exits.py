@@ -31,7 +31,7 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "done",
-    Exit.FAILED: "the study failed or was cancelled, or the command broke",
+    Exit.FAILED: "the study failed or was cancelled, the doctor found what does not work, or the command broke",
     Exit.USAGE: "the command line is wrong",
     Exit.UNREACHABLE: "the service cannot be reached, or cannot answer now",
     Exit.NOT_FOUND: "there is no such study, trial or file",

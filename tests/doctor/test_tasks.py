@@ -71,11 +71,17 @@ def test_an_option_that_a_task_does_not_have_is_refused(registering: Registering
 def test_of_a_task_that_works_everything_is_told(registering: Registering) -> None:
     found = tried(registering(honest="Honest"), "honest")
     assert {name: each.level for name, each in found.items()} == dict.fromkeys(
-        ["task", "data", "model", "batch", "gradient", "metrics", "speed", "repetition"], "ok"
+        ["task", "data", "model", "batch", "gradient", "metrics", "speed", "repetition", "lanes"], "ok"
     )
     assert "train 320×2 float32 → 320 int64" in found["data"].sentence
     assert found["model"].figures == {"weights": 58, "modules": ["BatchNorm"]}
     assert "updates/s with adamw" in found["speed"].sentence
+    assert found["lanes"].figures == {"why_alone": None}
+
+
+def test_what_keeps_a_task_out_of_lanes_is_told(registering: Registering) -> None:
+    found = tried(registering(half_trained="HalfTrained"), "half-trained")
+    assert found["lanes"].sentence == "trained one at a time: some of its weights have no part in the loss"
 
 
 def test_tasks_after_one_that_crashes_are_looked_at_all_the_same(registering: Registering) -> None:
