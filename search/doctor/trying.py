@@ -35,8 +35,8 @@ MOST_UPDATES: Final = 200
 Step = Callable[[], Iterable[Diagnosis]]
 
 
-class Trial:
-    """One task under trial: each step is made with what the steps before it found."""
+class Tryout:
+    """One task that is tried: each step is made with what the steps before it found."""
 
     task: Task
     options: dict[str, Any]
@@ -133,7 +133,7 @@ class Trial:
         held = [name for name, kind in kinds.items() if any(isinstance(each, kind) for each in model.modules())]
         count = sum(weight.numel() for weight in weights)
         frozen = [name for name, weight in model.named_parameters() if not weight.requires_grad]
-        said = f"{count:,} weights in {len(weights)} tensors; {' and '.join(held) or 'no BatchNorm, no Dropout'}"
+        said = f"{count:,} weights in {len(weights)} tensor{'s' * (len(weights) != 1)}; {' and '.join(held) or 'no BatchNorm, no Dropout'}"
         if not weights:
             yield failing("model", "the model has no weights: there is nothing to train", "return another module")
         elif frozen:
@@ -247,9 +247,9 @@ def _is_finite(split: Split) -> bool:
     return all(bool(torch.isfinite(each).all()) for each in (split.inputs, split.targets))
 
 
-def try_steps(teller: Teller, trial: Trial) -> None:
+def try_steps(teller: Teller, tryout: Tryout) -> None:
     """Make one step after the other, until one fails."""
-    for check, doing, step in trial.steps():
+    for check, doing, step in tryout.steps():
         teller.begin(check, doing)
         try:
             for diagnosis in step():
@@ -257,7 +257,7 @@ def try_steps(teller: Teller, trial: Trial) -> None:
                 if diagnosis.level == "fail":
                     return
         except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
-            teller.tell(_raised(check, doing, error, trial.name))
+            teller.tell(_raised(check, doing, error, tryout.name))
             return
 
 
@@ -274,8 +274,12 @@ def main() -> None:
     teller, (name, given, kind, seconds) = telling()
     if kind == "cpu":
         torch.set_num_threads(1)
+    if kind == "cuda" and not torch.cuda.is_available():
+        todo = "choose another with --device; `etude doctor` says which devices compute"
+        teller.tell(failing("device", "torch finds no such CUDA device", todo))
+        return
     device = torch.device("cuda", 0) if kind == "cuda" else torch.device("cpu")
-    try_steps(teller, Trial(name, json.loads(given), device, float(seconds)))
+    try_steps(teller, Tryout(name, json.loads(given), device, float(seconds)))
 
 
 if __name__ == "__main__":

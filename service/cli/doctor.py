@@ -39,6 +39,8 @@ def doctor(
 
     Changes nothing, and works while a service runs. With --task one task is tried: data, model, speed, repetition.
     """
+    if option and task is None:
+        raise Stop(Exit.USAGE, "--option is for the task that --task names")
     flags = {"host": host, "port": port, "data_dir": data_dir, "database_url": database_url}
     found: list[Diagnosis] = []
     settings: Settings | None = None

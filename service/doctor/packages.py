@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires
 from pathlib import Path
@@ -55,16 +57,14 @@ def _declared(extra: str | None) -> Diagnosis:
     check = "packages" if extra is None else f"packages [{extra}]"
     lines = [Requirement(line) for line in requires(PROJECT) or ()]
     wanted = [each for each in lines if _is_of(each, extra)]
-    wrong = [said for each in wanted if (said := _what_is_wrong(each)) is not None]
+    wrong = {each: said for each in wanted if (said := _what_is_wrong(each)) is not None}
     if not wrong:
         return fine(check, f"all {len(wanted)} packages that Etude declares are installed as it needs them")
-    unfit = [
-        str((each.specifier and f"{each.name}{each.specifier}") or each.name) for each in wanted if _what_is_wrong(each)
-    ]
-    todo = f"run: {_pip()} {' '.join(repr(each) for each in unfit)}"
+    said = "; ".join(wrong.values())
+    todo = f"{_pip()} {' '.join(repr(f'{each.name}{each.specifier}') for each in wrong)}"
     if extra is None:
-        return failing(check, "; ".join(wrong), todo)
-    return warning(check, f"no trial can be trained here: {'; '.join(wrong)}", f"where workers run, {todo}")
+        return failing(check, said, f"run: {todo}")
+    return warning(check, f"no trial can be trained here: {said}", f"where workers run, run: {todo}")
 
 
 def _is_of(requirement: Requirement, extra: str | None) -> bool:
@@ -117,19 +117,19 @@ def _pins(lock: Path) -> Mapping[str, str]:
 
 
 def _registered(etude: Distribution, tree: Path) -> Diagnosis:
-    """Compare the tasks and commands of the source tree with those that its installation registered."""
-    import tomllib  # noqa: PLC0415  read for a source tree only
-
+    """Compare the source tree, and the tasks that it registers, with what is installed."""
+    todo = f"run: {_pip()} --no-deps --no-build-isolation --editable {tree}"
+    origin = json.loads(etude.read_text("direct_url.json") or "{}").get("url", "")
+    if origin != tree.as_uri():
+        other = origin.removeprefix("file://") or "a wheel"
+        return warning("installation", f"the code that runs is in {tree}, and what is installed is {other}", todo)
     project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
     wanted = {name: each for group in project.get("entry-points", {}).values() for name, each in group.items()}
     found = {entry.name: entry.value for entry in etude.entry_points}
     absent = sorted(name for name, value in wanted.items() if found.get(name) != value)
     if absent:
-        return warning(
-            "installation",
-            f"the source tree registers what its installation does not know yet: {', '.join(absent)}",
-            f"run: {_pip()} --no-deps --no-build-isolation --editable {tree}",
-        )
+        said = f"the source tree registers what its installation does not know yet: {', '.join(absent)}"
+        return warning("installation", said, todo)
     return fine("installation", f"Etude {etude.version} is installed from {tree}, with all tasks that it registers")
 
 

@@ -22,12 +22,12 @@ from service.doctor.packages import look_at_packages
 from service.doctor.storage import file_system, look_at_directory
 from service.doctor.variables import look_at_settings, look_at_variables
 from service.settings import Settings
-from tests.cli.conftest import KEY, keyed_server
+from tests.cli.conftest import KEY, Etude, alone, keyed_server
 from tests.doctor.conftest import Environment
 from tests.packaging.images import ROOT
 from tests.service.server import LiveServer, live_server, settings_in
 
-__all__ = ["keyed_server", "live_server"]
+__all__ = ["alone", "keyed_server", "live_server"]
 
 WithTorch = Callable[[str], Environment]
 
@@ -87,17 +87,25 @@ def test_packages_that_are_not_those_of_the_lock_are_named_with_the_command(tmp_
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "dev.txt").write_text("typer==0.0.1 \\\n    --hash=sha256:00\nno-such-thing==2.0\n")
     (tmp_path / "requirements" / "torch.txt").write_text("torch==0.1\n")
-    (tmp_path / "pyproject.toml").write_text('[project]\n[project.entry-points."etude.tasks"]\nnew-task = "x:Y"\n')
+    (tmp_path / "pyproject.toml").touch()
     found = by_check(look_at_packages(tmp_path))
     assert found["packages"].level == "ok"
     assert found["lock"].level == "warn"
     assert re.search(r"typer \S+ \(lock: 0.0.1\), no-such-thing missing \(lock: 2.0\), torch", found["lock"].sentence)
     assert "--require-hashes --requirement" in found["lock"].todo
-    assert "does not know yet: new-task" in found["installation"].sentence
+    assert f"the code that runs is in {tmp_path}, and what is installed is {ROOT}" in found["installation"].sentence
 
 
-def test_the_lock_that_the_tests_run_with_is_installed() -> None:
-    assert by_check(look_at_packages())["lock"].level == "ok"
+def test_the_lock_that_the_tests_run_with_is_installed_and_so_is_the_tree() -> None:
+    found = by_check(look_at_packages())
+    assert (found["lock"].level, found["installation"].level) == ("ok", "ok")
+
+
+def test_options_without_a_task_and_devices_that_are_none_are_refused(alone: Etude) -> None:
+    assert alone("doctor", "--option", "a=1").code == Exit.USAGE
+    ran = alone("doctor", "--task", "digits-mlp", "--device", "tpu")
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert "not 'tpu'" in ran.err
 
 
 def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
