@@ -133,7 +133,8 @@ class Tryout:
         held = [name for name, kind in kinds.items() if any(isinstance(each, kind) for each in model.modules())]
         count = sum(weight.numel() for weight in weights)
         frozen = [name for name, weight in model.named_parameters() if not weight.requires_grad]
-        said = f"{count:,} weights in {len(weights)} tensor{'s' * (len(weights) != 1)}; {' and '.join(held) or 'no BatchNorm, no Dropout'}"
+        tensors = f"{len(weights)} tensor{'s' * (len(weights) != 1)}"
+        said = f"{count:,} weights in {tensors}; {' and '.join(held) or 'no BatchNorm, no Dropout'}"
         if not weights:
             yield failing("model", "the model has no weights: there is nothing to train", "return another module")
         elif frozen:
