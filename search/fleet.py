@@ -25,6 +25,9 @@ MOST_SHORT_LIVES: Final = 5
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
+_STDERR: Final = 2
+"""Where workers print: what a task says must not come between the lines of a command that answers in JSON."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ class Fleet:
         command: what a worker is, without its device.
         slots: one worker each.
         env: the workers' environment; this process's own, when not given.
-        log_path: file that gets what the workers print; inherited, when not given.
+        log_path: file that gets what the workers print; this process's standard error, when not given.
         short_life_seconds: a worker that ends sooner has died at birth.
         first_pause_seconds: before the first restart; doubled with every short life.
         look_seconds: between two looks at the processes.
@@ -158,7 +161,8 @@ class Fleet:
     def _launch(self, place: _Place) -> None:
         command = [*self._command, "--device", place.slot.name]
         environment = {**self._env, **_narrowed(place.slot, self._env)}
-        with _open_log(self._log_path) as output:
+        with _open_log(self._log_path) as file:
+            output = _STDERR if file is None else file
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -42,12 +42,12 @@ class Gated:
         if options["raises"]:
             raise LookupError("the model was left at home")
         sys.stdout.write("building a line\n")
-        self.batches = 0
+        self.n_batches = 0
         return nn.Linear(1, 1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        self.batches += 1
-        while self.batches == STOP_AT and Path(os.environ["GATE"]).exists():
+        self.n_batches += 1
+        while self.n_batches == STOP_AT and Path(os.environ["GATE"]).exists():
             time.sleep(0.02)
         return nn.functional.mse_loss(outputs, targets)
 
