@@ -36,9 +36,9 @@ class Option(BaseModel):
             return f"must be one of {', '.join(map(repr, self.choices))}, not {value!r:.80}"
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if self.low is not None and not value >= self.low:
-                return f"must be at least {self.low:g}, not {value:g}"
+                return f"must be at least {_plain(self.low)}, not {_plain(value)}"
             if self.high is not None and not value <= self.high:
-                return f"must be at most {self.high:g}, not {value:g}"
+                return f"must be at most {_plain(self.high)}, not {_plain(value)}"
         return None
 
 
@@ -194,6 +194,11 @@ def _is_standard(name: str, option: Option) -> bool:
 def _count(options: Mapping[str, JsonValue], name: str, default: int) -> int:
     value = options.get(name)
     return value if isinstance(value, int) else default
+
+
+def _plain(number: float) -> str:
+    """Every digit that tells a number from a bound; the first of them where there are very many."""
+    return f"{number!r:.80}".removesuffix(".0")
 
 
 def _is_a(kind: str, value: JsonValue) -> bool:
