@@ -72,6 +72,12 @@ class Tryout:
         except ValueError as error:
             yield failing("task", str(error), "give other options with --option")
             return
+        if not self.task.info.updates_in_epoch(self.options):
+            examples = self.options.get("train_examples", self.task.info.train_examples)
+            per_update = batch_size(self.task, self.options)
+            said = f"an epoch has no update: a batch of {per_update} examples is larger than the {examples} to train on"
+            yield failing("task", said, "give other options with --option")
+            return
         said = ", ".join(f"{name}={value}" for name, value in self.options.items())
         yield fine(
             "task", f"{self.name} is loaded, with the options {said or 'that it has: none'}", options=self.options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -66,6 +67,13 @@ def test_an_option_that_a_task_does_not_have_is_refused(registering: Registering
     environment = registering(honest="Honest")
     (found,) = look_at_task("honest", {"width": 3}, environment, slot=DeviceSlot("cpu", 0))
     assert "task honest has no option 'width'" in found.sentence
+
+
+def test_options_that_leave_an_epoch_without_an_update_are_refused_before_anything_is_loaded() -> None:
+    options = {"train_examples": 10, "batch_size": 11}
+    (found,) = look_at_task("breast-cancer", options, os.environ, slot=DeviceSlot("cpu", 0))
+    assert found.sentence == "an epoch has no update: a batch of 11 examples is larger than the 10 to train on"
+    assert "--option" in found.todo
 
 
 def test_of_a_task_that_works_everything_is_told(registering: Registering) -> None:
