@@ -35,7 +35,6 @@ from search.protocol import (
     ReportRequest,
     TrialFinish,
     TrialReport,
-    WorkService,
 )
 from search.study import Study, StudyRequest, StudyState
 from service.client import Client
@@ -119,7 +118,7 @@ def _request(name: str, kind: SamplerKind, n_trials: int) -> StudyRequest:
     )
 
 
-def train(work: WorkService, study: str) -> int:
+def train(work: HttpWork | Ensemble, study: str) -> int:
     """Take a study's trials to their ends without training; return how many there were."""
     n_ended = 0
     while given := work.claim(
