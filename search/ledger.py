@@ -133,8 +133,13 @@ class Ledger:
         return [self._trials[number] for number in sorted(self._numbers[state])]
 
     @property
+    def n_open(self) -> int:
+        """How many trials have not ended."""
+        return len(self._numbers[TrialState.QUEUED]) + len(self._numbers[TrialState.RUNNING])
+
+    @property
     def has_live_trials(self) -> bool:
-        return bool(self._numbers[TrialState.QUEUED] or self._numbers[TrialState.RUNNING])
+        return self.n_open > 0
 
     def counts(self) -> dict[str, JsonValue]:
         """Return how many trials are in each state, states without trials included."""
