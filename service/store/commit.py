@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, exc, insert, select, update
+from sqlalchemy import Connection, RowMapping, exc, select, update
 
 from search.errors import NotFound
 from search.ledger import Changes
 from search.protocol import Point
-from search.study import TrialState
+from search.study import Trial, TrialState
 from service.store import mirror, rows
 from service.store.mirror import Mirrored
-from service.store.upsert import upsert
+from service.store.upsert import add, change, upsert
 from service.tables import attempts, curves, events, studies, trials
 
 _log = logging.getLogger(__name__)
@@ -102,15 +100,25 @@ def _write_ours(
 ) -> None:
     study_id = changes.study.id
     new = [trial for trial in changes.trials if trial.number not in before]
-    _insert(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
-    _update_trials(
+    add(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
+    known = [(each, before[each.number]) for each in changes.trials if each.number in before]
+    progressed = [(each, row) for each, row in known if _only_progressed(each, row, added)]
+    others = [(each, row) for each, row in known if not _only_progressed(each, row, added)]
+    key = {"study_id": study_id}
+    change(
         connection,
+        trials,
+        [key | {"number": each.number} | rows.progress_row(each) for each, _ in progressed],
+        key=("study_id", "number"),
+    )
+    change(
+        connection,
+        trials,
         [
-            rows.trial_row(each) | _link(each.number, added, before[each.number]["optuna_id"]) | {"key": each.number}
-            for each in changes.trials
-            if each.number in before
+            key | {"number": each.number} | rows.trial_row(each) | _link(each.number, added, row["optuna_id"])
+            for each, row in others
         ],
-        study_id,
+        key=("study_id", "number"),
     )
     attempted = {(each.trial, each.attempt): rows.attempt_row(study_id, each) for each in changes.attempts}
     upsert(connection, attempts, list(attempted.values()))
@@ -119,23 +127,14 @@ def _write_ours(
         for number, attempt, point in changes.points
     }
     upsert(connection, curves, list(points.values()))
-    _insert(connection, events, [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events])
+    add(connection, events, [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events])
+
+
+def _only_progressed(trial: Trial, row: RowMapping, added: dict[int, int]) -> bool:
+    """Whether the trial is in the middle of the attempt that its row tells of."""
+    is_same = trial.state is TrialState.RUNNING and (row["state"], row["attempt"]) == (trial.state, trial.attempt)
+    return is_same and trial.number not in added
 
 
 def _link(number: int, added: dict[int, int], known: int | None = None) -> rows.Row:
     return {"optuna_id": known or added.get(number)}
-
-
-def _insert(connection: Connection, table: Any, new: Sequence[rows.Row]) -> None:
-    if new:
-        connection.execute(insert(table), new)
-
-
-def _update_trials(connection: Connection, changed: Sequence[rows.Row], study_id: int) -> None:
-    if not changed:
-        return
-    columns = {name: bindparam(f"new_{name}", type_=trials.c[name].type) for name in changed[0] if name != "key"}
-    statement = update(trials).where(trials.c.study_id == study_id, trials.c.number == bindparam("key")).values(columns)
-    connection.execute(
-        statement, [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in changed]
-    )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
 from search.errors import Unavailable
@@ -58,7 +59,9 @@ def connect(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _connect_sqlite(url)
     defaults = {} if "connect_timeout" in url.query else {"connect_timeout": BUSY_SECONDS}
-    engine = create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=defaults)
+    engine = create_engine(
+        url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, json_serializer=_json, connect_args=defaults
+    )
 
     @event.listens_for(engine, "connect")
     def limit_waiting(connection: Any, record: object) -> None:
@@ -70,7 +73,8 @@ def connect(url: URL) -> Engine:
 
 
 def _connect_sqlite(url: URL) -> Engine:
-    engine = create_engine(url, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS})
+    timeout = {"timeout": BUSY_SECONDS}
+    engine = create_engine(url, pool_timeout=BUSY_SECONDS, json_serializer=_json, connect_args=timeout)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
@@ -87,6 +91,11 @@ def _connect_sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _json(value: Any) -> str:
+    """Write JSON; a batch of reports has hundreds of small ones, and the standard library is ten times as slow."""
+    return to_json(value).decode()
 
 
 @contextmanager
