@@ -69,11 +69,13 @@ class Changes:
 
     Attributes:
         study: the study as it now stands.
+        is_study_changed: whether that differs from before.
         trials: each touched trial as it now stands, new ones included, by rising number.
         points: (trial, attempt, point) of each new evaluation.
     """
 
     study: Study
+    is_study_changed: bool = True
     trials: tuple[Trial, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     points: tuple[tuple[int, int, Point], ...] = ()
@@ -187,6 +189,7 @@ class Ledger:
             return None
         changes = Changes(
             study=self.study,
+            is_study_changed=self._study_changed,
             trials=tuple(self._trials[number] for number in sorted(self._touched)),
             attempts=tuple(self._attempts.values()),
             points=tuple(self._points),

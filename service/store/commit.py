@@ -6,15 +6,15 @@ import logging
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, exc, select, update
+from sqlalchemy import Connection, RowMapping, exc, insert, select, update
 
 from search.errors import NotFound
 from search.ledger import Changes
 from search.protocol import Point
 from search.study import Trial, TrialState
 from service.store import mirror, rows
+from service.store.bulk import add, change, upsert
 from service.store.mirror import Mirrored
-from service.store.upsert import add, change, upsert
 from service.tables import attempts, curves, events, studies, trials
 
 _log = logging.getLogger(__name__)
@@ -63,8 +63,12 @@ def write_one_by_one(connection: Connection, changes: Changes, now: datetime) ->
 def _write_study(connection: Connection, changes: Changes) -> dict[int, RowMapping]:
     """Write the study's row, and read how its touched trials stand in the database."""
     study = changes.study
-    found = connection.execute(update(studies).where(studies.c.id == study.id).values(rows.study_row(study)))
-    if found.rowcount == 0:
+    own = studies.c.id == study.id
+    if changes.is_study_changed:
+        found = connection.execute(update(studies).where(own).values(rows.study_row(study))).rowcount
+    else:
+        found = len(connection.execute(select(studies.c.id).where(own)).all())
+    if found == 0:
         raise NotFound(f"study {study.project}/{study.name} (id {study.id}) was deleted: nothing more is written to it")
     before: dict[int, RowMapping] = {}
     numbers = [trial.number for trial in changes.trials]
@@ -127,7 +131,9 @@ def _write_ours(
         for number, attempt, point in changes.points
     }
     upsert(connection, curves, list(points.values()))
-    add(connection, events, [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events])
+    if changes.events:
+        news = [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events]
+        connection.execute(insert(events), news)
 
 
 def _only_progressed(trial: Trial, row: RowMapping, added: dict[int, int]) -> bool:

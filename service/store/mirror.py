@@ -23,8 +23,8 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 from search.brackets import own_plan
 from search.protocol import Point
 from search.study import Plan, Study, Trial, TrialState
+from service.store.bulk import add, change, upsert
 from service.store.rows import Row, storable
-from service.store.upsert import add, change, upsert
 from service.tables import naive_utc
 
 _studies: Table = models.StudyModel.__table__

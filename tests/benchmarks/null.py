@@ -91,19 +91,22 @@ def _databases(directory: Path) -> Iterator[dict[str, str]]:
 
 
 def _measure_service(home: Path, name: str, url: str, kind: SamplerKind) -> None:
-    rates = []
+    rates, served, sent = [], [], []
     with serving(home, workers=0, env={"ETUDE_DATABASE_URL": url}) as running, Client(running.url) as client:
         connection = Connection(running.url)
         for run in range(N_RUNS + 1):
             n_trials = N_TRIALS[kind] if run else 2 * LANES
             request = _request(f"{home.name}-{run}", kind, n_trials)
             client.create_study(request)
-            started = time.perf_counter()
+            started, own, its = time.perf_counter(), time.process_time(), _cpu_seconds(running.process.pid)
             n_ended = train(HttpWork(connection), str(request.name))
             rates.append(n_ended / (time.perf_counter() - started))
+            served.append(1000 * (_cpu_seconds(running.process.pid) - its) / n_ended)
+            sent.append(1000 * (time.process_time() - own) / n_ended)
         connection.close()
     best, middle = max(rates[1:]), median(rates[1:])
-    print(f"trials/s, {name:17} best {best:.0f}, median {middle:.0f} of {N_RUNS} (load {_load()})", flush=True)
+    cpu = f"CPU ms per trial: service {min(served[1:]):.2f}, client {min(sent[1:]):.2f}"
+    print(f"trials/s, {name:17} best {best:.0f}, median {middle:.0f} of {N_RUNS}; {cpu} (load {_load()})", flush=True)
 
 
 def _request(name: str, kind: SamplerKind, n_trials: int) -> StudyRequest:
@@ -214,6 +217,12 @@ def _end(conductor: Conductor, number: int) -> None:
     fence = Fence(study="asked", trial=number, attempt=trial.attempt, lease=token)
     conductor.finish(TrialFinish(fence=fence, outcome=Completed(), points=(point,)), NOON)
     conductor.take_changes()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _load() -> str:

@@ -55,7 +55,7 @@ def test_grouped_every_parameter_is_drawn_with_those_that_the_same_branches_have
 
 @SPACES
 @pytest.mark.parametrize("direction", list(StudyDirection)[1:], ids=str)
-@pytest.mark.parametrize("n_trials", [N_RANDOM + 6, 70, 400])
+@pytest.mark.parametrize("n_trials", [N_RANDOM + 6, 70, 350])
 def test_the_draws_are_those_of_optunas_sampler(space: Space, direction: StudyDirection, n_trials: int) -> None:
     trials = _trials(space, n_trials)
     tpe = _told(space, trials, direction)
@@ -82,7 +82,7 @@ def test_before_enough_trials_have_ended_the_draws_are_random() -> None:
 
 
 def test_of_a_long_study_the_best_and_an_even_part_of_the_others_are_looked_at() -> None:
-    trials = _trials(Space(families=("cosine",)), 3 * MOST_ABOVE)
+    trials = _trials(Space(families=("cosine",)), 4 * MOST_ABOVE)
     below, above = _told(Space(families=("cosine",)), trials).looked_at()
     values = [trial.value for trial in trials if trial.state is OptunaState.COMPLETE and trial.value is not None]
     assert sorted(trials[index].value or 0.0 for index in below) == sorted(values)[: len(below)]
