@@ -1,4 +1,4 @@
-"""Write many rows by one statement, built once for each kind of row.
+"""Write many rows by one statement, past what SQLAlchemy does for each row.
 
 psycopg sends a message for each row of a batch, which costs more than to write it. To PostgreSQL the rows of a batch go
 as one JSON document, which the server unpacks by the types of the table's columns. SQLite takes rows one by one at no
@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
-from sqlalchemy import JSON, Connection, Dialect, Table, bindparam, insert, text, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import JSON, Connection, Dialect, Table
 
 from service.store.rows import Row
 
@@ -22,12 +21,8 @@ _ROWS: TypeAdapter[list[Any]] = TypeAdapter(list[Any], config=ConfigDict(ser_jso
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert the rows."""
-    if not rows:
-        return
-    if connection.dialect.name == "postgresql":
-        _send(connection, table, rows, _inserting(table, tuple(rows[0])))
-    else:
-        connection.execute(insert(table), rows)
+    if rows:
+        _write(connection, table, rows, _inserting(connection, table, rows))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, key: tuple[str, ...] = ()) -> None:
@@ -36,88 +31,65 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, key: tu
     Args:
         key: the columns of the unique constraint, by default the primary key.
     """
-    if not rows:
-        return
-    names, key = tuple(rows[0]), key or tuple(column.name for column in table.primary_key)
-    if connection.dialect.name == "postgresql":
-        _send(connection, table, rows, _inserting(table, names) + _or_replacing(key, names))
-    else:
-        connection.execute(_upserting(table, key, names), rows)
+    if rows:
+        key = key or tuple(column.name for column in table.primary_key)
+        changed = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in rows[0] if name not in key)
+        replacing = f" ON CONFLICT ({_listed(key)}) DO UPDATE SET {changed}"
+        _write(connection, table, rows, _inserting(connection, table, rows) + replacing)
 
 
 def change(connection: Connection, table: Table, rows: Sequence[Row], *, key: tuple[str, ...]) -> None:
-    """Change the rows with these values of the key; one that is not there is not added."""
+    """Change the rows with these whole numbers as key; one that is not there is not added."""
     if not rows:
         return
-    names = tuple(rows[0])
-    if connection.dialect.name == "postgresql":
-        _send(connection, table, rows, _changing_all(table, key, names), _bounds(rows, key))
-    else:
-        statement = _changing(table, key, names)
-        connection.execute(statement, [{f"to_{name}": value for name, value in row.items()} for row in rows])
-
-
-@lru_cache
-def _upserting(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Any:
-    statement = sqlite.insert(table)
-    changed = {name: statement.excluded[name] for name in names if name not in key}
-    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
-
-
-@lru_cache
-def _changing(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Any:
-    given = {name: bindparam(f"to_{name}", type_=table.c[name].type) for name in names}
-    return (
-        update(table)
-        .where(*(table.c[name] == given[name] for name in key))
-        .values({name: value for name, value in given.items() if name not in key})
+    own, changed = f"UPDATE {table.name} SET ", [name for name in rows[0] if name not in key]
+    if connection.dialect.name != "postgresql":
+        to_values = ", ".join(f'"{name}" = :{name}' for name in changed)
+        same = " AND ".join(f'"{name}" = :{name}' for name in key)
+        _write(connection, table, rows, f"{own}{to_values} WHERE {same}")
+        return
+    to_values = ", ".join(f'"{name}" = new."{name}"' for name in changed)
+    # Not knowing how many rows the document holds, the planner would read the whole table to find them.
+    ends = {name: (min(row[name] for row in rows), max(row[name] for row in rows)) for name in key}
+    near = " AND ".join(
+        f'{table.name}."{name}" = new."{name}" AND {table.name}."{name}" BETWEEN {int(least)} AND {int(most)}'
+        for name, (least, most) in ends.items()
     )
+    _write(connection, table, rows, f"{own}{to_values} FROM {_unpacked(table)} AS new WHERE {near}")
 
 
-def _send(connection: Connection, table: Table, rows: Sequence[Row], statement: str, bounds: Row | None = None) -> None:
-    processors = _processors(table, connection.dialect)
-    for name in processors.keys() & rows[0].keys():
-        process = processors[name]
-        rows = [row | {name: process(row[name])} for row in rows]
-    connection.execute(text(statement), {"rows": _ROWS.dump_json(list(rows)).decode(), **(bounds or {})})
+def _inserting(connection: Connection, table: Table, rows: Sequence[Row]) -> str:
+    into = f"INSERT INTO {table.name} ({_listed(rows[0])})"
+    if connection.dialect.name == "postgresql":
+        return f"{into} SELECT {_listed(rows[0])} FROM {_unpacked(table)} AS new"
+    return f"{into} VALUES ({', '.join(f':{name}' for name in rows[0])})"
+
+
+def _write(connection: Connection, table: Table, rows: Sequence[Row], statement: str) -> None:
+    processors = _processors(table, connection.dialect, tuple(rows[0])).items()
+    rows = [row | {name: process(row[name]) for name, process in processors} for row in rows]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(statement, {"rows": _ROWS.dump_json(list(rows)).decode()})
+    else:
+        connection.exec_driver_sql(statement, list(rows))
 
 
 @lru_cache
-def _processors(table: Table, dialect: Dialect) -> dict[str, Any]:
+def _processors(table: Table, dialect: Dialect, names: tuple[str, ...]) -> dict[str, Any]:
     """What the columns' types make of a value before the driver sees it; JSON stays as it is, within JSON."""
+    is_document = dialect.name == "postgresql"
+    types = {name: table.c[name].type for name in names}
     made = {
-        column.name: column.type.dialect_impl(dialect).bind_processor(dialect)
-        for column in table.columns
-        if not isinstance(column.type, JSON)
+        name: own.dialect_impl(dialect).bind_processor(dialect)
+        for name, own in types.items()
+        if not (is_document and isinstance(own, JSON))
     }
     return {name: process for name, process in made.items() if process is not None}
 
 
-def _inserting(table: Table, names: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table.name} ({_listed(names)}) SELECT {_listed(names)} FROM {_unpacked(table)} AS new"
-
-
-def _or_replacing(key: tuple[str, ...], names: tuple[str, ...]) -> str:
-    changed = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in names if name not in key)
-    return f" ON CONFLICT ({_listed(key)}) DO UPDATE SET {changed}"
-
-
-def _changing_all(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> str:
-    changed = ", ".join(f'"{name}" = new."{name}"' for name in names if name not in key)
-    same = [f'{table.name}."{name}" = new."{name}"' for name in key]
-    # Not knowing how many rows the document holds, the planner would read the whole table to find them.
-    near = [f'{table.name}."{name}" BETWEEN :least_{name} AND :most_{name}' for name in key]
-    return f"UPDATE {table.name} SET {changed} FROM {_unpacked(table)} AS new WHERE {' AND '.join(same + near)}"
-
-
-def _bounds(rows: Sequence[Row], key: tuple[str, ...]) -> Row:
-    least = {f"least_{name}": min(row[name] for row in rows) for name in key}
-    return least | {f"most_{name}": max(row[name] for row in rows) for name in key}
-
-
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: Row | Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
 def _unpacked(table: Table) -> str:
-    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS json))"
+    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(%(rows)s AS json))"

@@ -105,25 +105,6 @@ def _write_ours(
     study_id = changes.study.id
     new = [trial for trial in changes.trials if trial.number not in before]
     add(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
-    known = [(each, before[each.number]) for each in changes.trials if each.number in before]
-    progressed = [(each, row) for each, row in known if _only_progressed(each, row, added)]
-    others = [(each, row) for each, row in known if not _only_progressed(each, row, added)]
-    key = {"study_id": study_id}
-    change(
-        connection,
-        trials,
-        [key | {"number": each.number} | rows.progress_row(each) for each, _ in progressed],
-        key=("study_id", "number"),
-    )
-    change(
-        connection,
-        trials,
-        [
-            key | {"number": each.number} | rows.trial_row(each) | _link(each.number, added, row["optuna_id"])
-            for each, row in others
-        ],
-        key=("study_id", "number"),
-    )
     attempted = {(each.trial, each.attempt): rows.attempt_row(study_id, each) for each in changes.attempts}
     upsert(connection, attempts, list(attempted.values()))
     points = {
@@ -131,9 +112,29 @@ def _write_ours(
         for number, attempt, point in changes.points
     }
     upsert(connection, curves, list(points.values()))
+    # After what refers to them: PostgreSQL checks the references of a batch slowly where the rows have just changed.
+    _change_trials(connection, changes, before, added)
     if changes.events:
         news = [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events]
         connection.execute(insert(events), news)
+
+
+def _change_trials(
+    connection: Connection, changes: Changes, before: dict[int, RowMapping], added: dict[int, int]
+) -> None:
+    progressed: list[rows.Row] = []
+    others: list[rows.Row] = []
+    for trial in changes.trials:
+        row = before.get(trial.number)
+        if row is None:
+            continue
+        key = {"study_id": changes.study.id, "number": trial.number}
+        if _only_progressed(trial, row, added):
+            progressed.append(key | rows.progress_row(trial))
+        else:
+            others.append(key | rows.trial_row(trial) | _link(trial.number, added, row["optuna_id"]))
+    for each in (progressed, others):
+        change(connection, trials, each, key=("study_id", "number"))
 
 
 def _only_progressed(trial: Trial, row: RowMapping, added: dict[int, int]) -> bool:

@@ -50,7 +50,7 @@ from tests.search.factories import NOON
 
 KINDS: tuple[SamplerKind, ...] = ("random", "tpe")
 N_RUNS = 3
-N_TRIALS = {"random": 3200, "tpe": 1000}
+N_TRIALS = {"random": 1600, "tpe": 1000}
 N_COUNTED = 640
 LANES = 64
 N_REPORTS = 10
