@@ -31,6 +31,7 @@ test: setup ## run the tests on SQLite and on a PostgreSQL of their own
 
 bench: setup ## measure the main path on this machine
 	@$(BIN)/python -m tests.benchmarks.main_path
+	@$(BIN)/python -m tests.benchmarks.null
 
 check: setup ## format, lint, types, import contracts, then the tests
 	@$(BIN)/ruff format --check

@@ -24,6 +24,9 @@ Steps = Annotated[NSteps | StepsByName, WrapValidator(_number_or_names)]
 SAMPLER_OPTIONS = {"group": "tpe", "steps": "grid"}
 """Options of one sampler alone, each with its kind."""
 
+LEARNING: frozenset[SamplerKind] = frozenset({"tpe", "cmaes", "gp"})
+"""Samplers that draw by what became of the trials before."""
+
 
 class SamplerChoice(BaseModel):
     """Which sampler proposes recipes.
@@ -44,6 +47,11 @@ class SamplerChoice(BaseModel):
     kind: SamplerKind = "tpe"
     group: bool = False
     steps: Steps | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether what is drawn depends on what became of the trials before it."""
+        return self.kind in LEARNING
 
     @field_validator("group", "steps")
     @classmethod

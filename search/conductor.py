@@ -98,7 +98,8 @@ class Conductor:
     def claim(self, worker: str, now: datetime) -> Assignment | None:
         """Hand out one trial: those that were handed out before first, then a person's, then the sampler's.
 
-        None when the study hands out nothing now.
+        None when the study hands out nothing now: it has stopped, its budget is used up, or its sampler learns and
+        has to hear of the trials that are open first.
         """
         if self.study.state not in (StudyState.QUEUED, StudyState.RUNNING) or why_stopped(self._ledger, now):
             return None
@@ -241,7 +242,7 @@ class Conductor:
         queued = self._ledger.in_state(TrialState.QUEUED)
         if queued:
             return min(queued, key=lambda trial: (trial.attempt == 0, trial.number))
-        if not self._ledger.has_room or not self._ledger.has_draws:
+        if not lifecycle.may_draw(self._ledger):
             return None
         draw = self._told_sampling().ask(len(self.trials))
         trial = self._new(draw.recipe, now, origin="sampled")

@@ -42,8 +42,9 @@ def renew(trial: Trial, lease_seconds: float, now: datetime, *, before: Trial) -
     if trial.lease is None:
         return trial
     progressed = (trial.update, trial.evaluated) != (before.update, before.evaluated)
-    lease = replace(
-        trial.lease,
+    lease = Lease(
+        token=trial.lease.token,
+        worker=trial.lease.worker,
         expires_at=now + timedelta(seconds=lease_seconds),
         progressed_at=now if progressed else trial.lease.progressed_at,
     )

@@ -69,11 +69,13 @@ class Changes:
 
     Attributes:
         study: the study as it now stands.
+        is_study_changed: whether that differs from before.
         trials: each touched trial as it now stands, new ones included, by rising number.
         points: (trial, attempt, point) of each new evaluation.
     """
 
     study: Study
+    is_study_changed: bool = True
     trials: tuple[Trial, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     points: tuple[tuple[int, int, Point], ...] = ()
@@ -133,8 +135,13 @@ class Ledger:
         return [self._trials[number] for number in sorted(self._numbers[state])]
 
     @property
+    def n_open(self) -> int:
+        """How many trials have not ended."""
+        return len(self._numbers[TrialState.QUEUED]) + len(self._numbers[TrialState.RUNNING])
+
+    @property
     def has_live_trials(self) -> bool:
-        return bool(self._numbers[TrialState.QUEUED] or self._numbers[TrialState.RUNNING])
+        return self.n_open > 0
 
     def counts(self) -> dict[str, JsonValue]:
         """Return how many trials are in each state, states without trials included."""
@@ -182,6 +189,7 @@ class Ledger:
             return None
         changes = Changes(
             study=self.study,
+            is_study_changed=self._study_changed,
             trials=tuple(self._trials[number] for number in sorted(self._touched)),
             attempts=tuple(self._attempts.values()),
             points=tuple(self._points),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,20 @@ from search.ledger import Ledger
 from search.protocol import Failed, TrialFinish
 from search.stopping import why_failed, why_stopped
 from search.study import Budget, StoppedBy, Study, StudyState, TrialState
+
+LARGEST_OPEN = 1 / 8
+"""Share of the budget that may be open in a search: a sampler learns nothing of what has not ended."""
+
+FEWEST_OPEN = 4
+"""So many trials may be open in any search, however small its budget."""
+
+
+def may_draw(ledger: Ledger) -> bool:
+    """Say whether a new trial may be drawn now: the budget has room, and a sampler that learns has heard enough."""
+    request = ledger.study.request
+    most_open = max(FEWEST_OPEN, math.floor(LARGEST_OPEN * request.budget.trials))
+    waits = request.sampler.learns and ledger.n_open >= most_open
+    return ledger.has_room and ledger.has_draws and not waits
 
 
 def pause(ledger: Ledger, now: datetime) -> None:

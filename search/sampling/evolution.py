@@ -8,13 +8,13 @@ from typing import Any
 
 import cmaes
 import numpy as np
-import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from search.sampling.flat import place_of, shared_ranges, value_at
 from search.sampling.heard import values_heard
+from search.sampling.memory import Memory
 from search.sampling.qmc import Design
 from search.seeds import derive_seed
 from search.space import Space
@@ -35,10 +35,10 @@ class Evolution:
         self._ranges = shared_ranges(space)
         self._seed = seed
 
-    def propose(self, index: int, memory: optuna.Study) -> Mapping[str, Any]:
+    def propose(self, index: int, memory: Memory) -> Mapping[str, Any]:
         if not self._ranges:
             return self._design.parameters(index)
-        strategy = self._told(memory.get_trials(deepcopy=False), memory.direction)
+        strategy = self._told(memory.trials, memory.direction)
         strategy.reseed_rng(derive_seed(self._seed, "cmaes", index))
         drawn = zip(self._ranges.items(), map(float, strategy.ask()), strict=True)
         return self._design.parameters(index, {name: value_at(own, place) for (name, own), place in drawn})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FixedTrial
 
 from schedules import Recipe
@@ -17,37 +17,38 @@ from search.space import AVERAGING, Space, suggest
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Placed(FixedTrial):
-    """A trial that is drawn by places in [0, 1]: on each range, and among each set of choices.
+class Drawn(FixedTrial):
+    """A trial of which some values are known already, and the others are drawn when the space asks for them.
 
     Args:
-        fixed: values that are known already, the plan among them; no place is asked for these.
-        place: gives the place of a parameter by name, called in the order in which the space asks.
+        draw: gives the value of a parameter by name and distribution, called in the order in which the space asks.
     """
 
-    def __init__(self, fixed: Mapping[str, Any], place: Callable[[str], float]) -> None:
+    def __init__(self, fixed: Mapping[str, Any], draw: Callable[[str, BaseDistribution], Any]) -> None:
         super().__init__(dict(fixed))
-        self._fixed = fixed
-        self._place = place
+        self._draw = draw
 
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        if name not in self._fixed:
-            self._params[name] = choices[min(int(self._place(name) * len(choices)), len(choices) - 1)]
-        return super().suggest_categorical(name, choices)
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        if name not in self._fixed:
-            self._params[name] = value_at(FloatDistribution(low, high, log=log), self._place(name))
-        return super().suggest_float(name, low, high, step=step, log=log)
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._params:
+            self._params[name] = self._draw(name, distribution)
+        return super()._suggest(name, distribution)
 
 
-def value_at(distribution: FloatDistribution, place: float) -> float:
-    """Return the value at a place in [0, 1] on a range; 0 and 1 are its ends exactly."""
-    low, high = distribution.low, distribution.high
-    value = low * (high / low) ** place if distribution.log else low + place * (high - low)
-    return min(max(value, low), high)
+def placed(fixed: Mapping[str, Any], place: Callable[[str], float]) -> Drawn:
+    """Return a trial that is drawn by places in [0, 1], asked for by name: on each range, and among choices."""
+    return Drawn(fixed, lambda name, distribution: value_at(distribution, place(name)))
+
+
+def value_at(distribution: BaseDistribution, place: float) -> Any:
+    """Return the value at a place in [0, 1] among choices or on a range; 0 and 1 are its ends exactly."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices[min(int(place * len(choices)), len(choices) - 1)]
+        case FloatDistribution(low=low, high=high, log=is_log):
+            value = low * (high / low) ** place if is_log else low + place * (high - low)
+            return min(max(value, low), high)
+        case _:
+            raise ValueError(f"nothing of a space is drawn from {distribution}")
 
 
 def place_of(distribution: FloatDistribution, value: float) -> float:
@@ -58,7 +59,7 @@ def place_of(distribution: FloatDistribution, value: float) -> float:
 
 def draw(space: Space, fixed: Mapping[str, Any], place: Callable[[str], float]) -> tuple[Mapping[str, Any], Recipe]:
     """Return the parameters of a trial that is drawn by places, and the recipe that they make."""
-    trial = Placed(fixed, place)
+    trial = placed(fixed, place)
     recipe = suggest(space, trial, "minimize")
     return trial.params, recipe
 
@@ -67,7 +68,7 @@ def branches(space: Space) -> Iterator[Mapping[str, BaseDistribution]]:
     """Iterate over what a trial is drawn with, for each plan and each averaging that the space may choose."""
     kinds = space.averaging if len(space.averaging) > 1 else ()
     for plan, *kind in product(space.plans, *([kinds] if kinds else [])):
-        trial = Placed({"plan": plan, **dict(zip([AVERAGING], kind, strict=False))}, lambda _: 0.5)
+        trial = placed({"plan": plan, **dict(zip([AVERAGING], kind, strict=False))}, lambda _: 0.5)
         suggest(space, trial, "minimize")
         yield trial.distributions
 

@@ -14,6 +14,7 @@ from optuna.trial import TrialState as OptunaState
 from search.errors import Unavailable
 from search.sampling.flat import shared
 from search.sampling.heard import values_heard
+from search.sampling.memory import Memory
 from search.sampling.qmc import Design
 from search.seeds import derive_seed
 from search.space import Space
@@ -37,13 +38,13 @@ class Gaussian:
         self._shared = {name: each for name, each in shared(space).items() if not each.single()}
         self._seed = seed
 
-    def propose(self, index: int, memory: optuna.Study) -> Mapping[str, Any]:
+    def propose(self, index: int, memory: Memory) -> Mapping[str, Any]:
         """Return the parameters of the next trial.
 
         Raises:
             Unavailable: a package is needed now that is not installed here.
         """
-        trials = memory.get_trials(deepcopy=False)
+        trials = memory.trials
         heard = values_heard(trials, memory.direction)
         if len(heard) < N_DESIGNED or not self._shared:
             return self._design.parameters(index)

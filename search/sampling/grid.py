@@ -9,12 +9,12 @@ from itertools import product
 from math import prod
 from typing import Any
 
-import optuna
 from optuna.distributions import FloatDistribution
 
 from schedules import Recipe
 from search.choices import SamplerChoice
-from search.sampling.flat import Placed, draw, parameters
+from search.sampling.flat import draw, parameters, placed
+from search.sampling.memory import Memory
 from search.seeds import derive_seed
 from search.space import AVERAGING, POSITIONS, Space, suggest
 
@@ -38,7 +38,7 @@ class Grid:
             random.Random(derive_seed(seed, "points", plan)).shuffle(points)
         self._points = list(_in_turns(list(by_plan.values()), seed))
 
-    def propose(self, index: int, memory: optuna.Study) -> Mapping[str, Any]:
+    def propose(self, index: int, memory: Memory) -> Mapping[str, Any]:
         """Return the point of this index.
 
         Raises:
@@ -85,7 +85,7 @@ def _parts(space: Space, steps: Steps) -> Iterator[tuple[Mapping[str, Any], Mapp
     for plan in space.plans:
         for kind in _averagings(space, plan):
             fixed = {"plan": plan, **kind}
-            trial = Placed(fixed, lambda _: 0.5)
+            trial = placed(fixed, lambda _: 0.5)
             suggest(space, trial, "minimize")
             names = [name for name in trial.distributions if name not in fixed]
             yield fixed, {name: _axis(space, fixed, name, _n_steps(steps, name)) for name in names}

@@ -6,10 +6,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-import optuna
-
 from search.sampling.flat import NOTHING, draw, n_coordinates
 from search.sampling.halton import Halton, rotations
+from search.sampling.memory import Memory
 from search.seeds import derive_seed
 from search.space import Space
 
@@ -33,7 +32,7 @@ class Design:
         self._rotations = rotations(n_coordinates(space))
         self._halton = Halton(n_coordinates(space), derive_seed(seed, "halton"))
 
-    def propose(self, index: int, memory: optuna.Study) -> Mapping[str, Any]:
+    def propose(self, index: int, memory: Memory) -> Mapping[str, Any]:
         return self.parameters(index)
 
     def parameters(self, index: int, fixed: Mapping[str, Any] = NOTHING) -> Mapping[str, Any]:

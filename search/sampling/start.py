@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import optuna
-
+from search.sampling.memory import Memory
 from search.seeds import derive_seed
 from search.space import POSITIONS, Space
 
@@ -24,7 +23,7 @@ class Start:
     def __init__(self, space: Space, seed: int, budget_trials: int) -> None:
         self._planned = start(space, seed, budget_trials)
 
-    def propose(self, index: int, memory: optuna.Study) -> Mapping[str, Any]:
+    def propose(self, index: int, memory: Memory) -> Mapping[str, Any]:
         return self._planned[index] if index < len(self._planned) else {}
 
 

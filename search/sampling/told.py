@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from optuna.trial import FrozenTrial, create_trial
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from search.study import Trial, TrialState
@@ -25,15 +27,19 @@ class Ending:
     rungs: Mapping[int, float]
 
 
-def ending(trial: Trial) -> Ending | None:
-    """Say what Optuna hears of a trial; None while it runs.
+RUNS = Ending(state=OptunaState.RUNNING, rungs={})
+"""A trial that has not ended."""
+
+
+def ending(trial: Trial) -> Ending:
+    """Say what Optuna hears of a trial as it stands.
 
     A diverged trial is told as pruned without any value: TPE ranks pruned trials by their last step first, so that
     a late bad value would speak for the trial, and of a failed one it learns nothing.
     """
     match trial.state:
         case TrialState.QUEUED | TrialState.RUNNING:
-            return None
+            return RUNS
         case TrialState.COMPLETED if trial.value is not None and math.isfinite(trial.value):
             return Ending(state=OptunaState.COMPLETE, value=trial.value, rungs={})
         case TrialState.COMPLETED | TrialState.DIVERGED:
@@ -44,14 +50,21 @@ def ending(trial: Trial) -> Ending | None:
             return Ending(state=OptunaState.FAIL, rungs={})
 
 
-def as_optunas(trial: Trial) -> FrozenTrial:
-    """Return a trial as Optuna would hold it by now."""
-    ended = ending(trial) or Ending(state=OptunaState.RUNNING, rungs={})
-    return create_trial(
+def as_optunas(
+    index: int, ended: Ending, parameters: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> FrozenTrial:
+    """Return a trial as Optuna would hold it at this place."""
+    return FrozenTrial(
+        number=index,
+        trial_id=index,
         state=ended.state,
         value=ended.value,
-        params=dict(trial.parameters),
-        distributions=dict(trial.distributions),
+        datetime_start=None,
+        datetime_complete=None,
+        params=dict(parameters),
+        distributions=dict(distributions),
+        user_attrs={},
+        system_attrs={},
         intermediate_values=dict(ended.rungs),
     )
 

@@ -150,16 +150,17 @@ def _rule(error: ValueError) -> str:
     return str(error) if isinstance(error, _Refused) else "a number has too many digits"
 
 
-_ODD_TEXT = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
+_ODD = re.compile("[\x00\ud800-\udfff]")
+_ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 
 
 def _refuse_odd(body: bytes, value: Any) -> None:
     """Refuse what no database can keep: deep nesting, NUL, and halves of surrogate pairs."""
-    may_be_odd = _ODD_TEXT.search(body) is not None
+    may_be_odd = _ESCAPED.search(body) is not None
     if not may_be_odd and body.count(b"[") + body.count(b"{") <= DEEPEST_JSON:
         return
     for text in _texts(value):
-        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if may_be_odd and _ODD.search(text):
             raise json.JSONDecodeError("a text holds a NUL or half of a surrogate pair", "", 0)
 
 

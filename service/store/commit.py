@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, exc, insert, select, update
+from sqlalchemy import Connection, RowMapping, exc, insert, select, update
 
 from search.errors import NotFound
 from search.ledger import Changes
 from search.protocol import Point
-from search.study import TrialState
+from search.study import Trial, TrialState
 from service.store import mirror, rows
+from service.store.bulk import add, change, upsert
 from service.store.mirror import Mirrored
-from service.store.upsert import upsert
 from service.tables import attempts, curves, events, studies, trials
 
 _log = logging.getLogger(__name__)
@@ -65,8 +63,12 @@ def write_one_by_one(connection: Connection, changes: Changes, now: datetime) ->
 def _write_study(connection: Connection, changes: Changes) -> dict[int, RowMapping]:
     """Write the study's row, and read how its touched trials stand in the database."""
     study = changes.study
-    found = connection.execute(update(studies).where(studies.c.id == study.id).values(rows.study_row(study)))
-    if found.rowcount == 0:
+    own = studies.c.id == study.id
+    if changes.is_study_changed:
+        found = connection.execute(update(studies).where(own).values(rows.study_row(study))).rowcount
+    else:
+        found = len(connection.execute(select(studies.c.id).where(own)).all())
+    if found == 0:
         raise NotFound(f"study {study.project}/{study.name} (id {study.id}) was deleted: nothing more is written to it")
     before: dict[int, RowMapping] = {}
     numbers = [trial.number for trial in changes.trials]
@@ -102,16 +104,7 @@ def _write_ours(
 ) -> None:
     study_id = changes.study.id
     new = [trial for trial in changes.trials if trial.number not in before]
-    _insert(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
-    _update_trials(
-        connection,
-        [
-            rows.trial_row(each) | _link(each.number, added, before[each.number]["optuna_id"]) | {"key": each.number}
-            for each in changes.trials
-            if each.number in before
-        ],
-        study_id,
-    )
+    add(connection, trials, [rows.new_trial_row(study_id, each) | _link(each.number, added) for each in new])
     attempted = {(each.trial, each.attempt): rows.attempt_row(study_id, each) for each in changes.attempts}
     upsert(connection, attempts, list(attempted.values()))
     points = {
@@ -119,23 +112,36 @@ def _write_ours(
         for number, attempt, point in changes.points
     }
     upsert(connection, curves, list(points.values()))
-    _insert(connection, events, [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events])
+    # After what refers to them: PostgreSQL checks the references of a batch slowly where the rows have just changed.
+    _change_trials(connection, changes, before, added)
+    if changes.events:
+        news = [rows.event_row(study_id, now, each.kind, each.payload) for each in changes.events]
+        connection.execute(insert(events), news)
+
+
+def _change_trials(
+    connection: Connection, changes: Changes, before: dict[int, RowMapping], added: dict[int, int]
+) -> None:
+    progressed: list[rows.Row] = []
+    others: list[rows.Row] = []
+    for trial in changes.trials:
+        row = before.get(trial.number)
+        if row is None:
+            continue
+        key = {"study_id": changes.study.id, "number": trial.number}
+        if _only_progressed(trial, row, added):
+            progressed.append(key | rows.progress_row(trial))
+        else:
+            others.append(key | rows.trial_row(trial) | _link(trial.number, added, row["optuna_id"]))
+    for each in (progressed, others):
+        change(connection, trials, each, key=("study_id", "number"))
+
+
+def _only_progressed(trial: Trial, row: RowMapping, added: dict[int, int]) -> bool:
+    """Whether the trial is in the middle of the attempt that its row tells of."""
+    is_same = trial.state is TrialState.RUNNING and (row["state"], row["attempt"]) == (trial.state, trial.attempt)
+    return is_same and trial.number not in added
 
 
 def _link(number: int, added: dict[int, int], known: int | None = None) -> rows.Row:
     return {"optuna_id": known or added.get(number)}
-
-
-def _insert(connection: Connection, table: Any, new: Sequence[rows.Row]) -> None:
-    if new:
-        connection.execute(insert(table), new)
-
-
-def _update_trials(connection: Connection, changed: Sequence[rows.Row], study_id: int) -> None:
-    if not changed:
-        return
-    columns = {name: bindparam(f"new_{name}", type_=trials.c[name].type) for name in changed[0] if name != "key"}
-    statement = update(trials).where(trials.c.study_id == study_id, trials.c.number == bindparam("key")).values(columns)
-    connection.execute(
-        statement, [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in changed]
-    )

@@ -13,8 +13,8 @@ from search.keeping import why_not_kept
 from search.protocol import Fence
 from search.study import Study
 from service.store import rows
+from service.store.bulk import upsert
 from service.store.ranking import completed
-from service.store.upsert import upsert
 from service.store.values import Artifact
 from service.tables import artifacts, studies, trials
 

@@ -18,13 +18,13 @@ from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from search.brackets import own_plan
 from search.protocol import Point
 from search.study import Plan, Study, Trial, TrialState
+from service.store.bulk import add, change, upsert
 from service.store.rows import Row, storable
-from service.store.upsert import upsert
 from service.tables import naive_utc
 
 _studies: Table = models.StudyModel.__table__
@@ -122,17 +122,13 @@ def _add_trials(connection: Connection, study_id: int, trials: Sequence[Trial]) 
     rows = [{"study_id": study_id, "number": trial.number, **_state_row(trial)} for trial in trials]
     statement = insert(_trials).returning(_trials.c.trial_id, _trials.c.number)
     ids = {number: trial_id for trial_id, number in connection.execute(statement, rows)}
-    params = [row for trial in trials for row in _param_rows(ids[trial.number], trial)]
-    if params:
-        connection.execute(insert(_params), params)
+    add(connection, _params, [row for trial in trials for row in _param_rows(ids[trial.number], trial)])
     return ids
 
 
 def _move_trials(connection: Connection, batch: Sequence[Mirrored]) -> None:
-    rows = [{"key": each.optuna_id, **_state_row(each.trial)} for each in batch]
-    if rows:
-        columns: dict[str, Any] = {name: bindparam(name) for name in _state_row(batch[0].trial)}
-        connection.execute(update(_trials).where(_trials.c.trial_id == bindparam("key")).values(columns), rows)
+    rows = [{"trial_id": each.optuna_id, **_state_row(each.trial)} for each in batch]
+    change(connection, _trials, rows, key=("trial_id",))
 
 
 def _state_row(trial: Trial) -> Row:

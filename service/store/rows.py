@@ -79,6 +79,22 @@ def trial_row(trial: Trial) -> Row:
         "lost_attempts": trial.lost_attempts,
         "lease_token": lease and lease.token,
         "lease_worker": lease and lease.worker,
+        "test_metrics": dict(trial.test_metrics),
+        "value": trial.value,
+        "reason": storable(trial.reason),
+        "cause": trial.cause,
+        "log": storable(trial.log),
+        "train_seconds": trial.train_seconds,
+        "started_at": trial.started_at,
+        "finished_at": trial.finished_at,
+        **progress_row(trial),
+    }
+
+
+def progress_row(trial: Trial) -> Row:
+    """What may change of a trial within an attempt."""
+    lease = trial.lease
+    return {
         "lease_expires_at": lease and lease.expires_at,
         "lease_progressed_at": lease and lease.progressed_at,
         "updates": trial.update,
@@ -90,17 +106,9 @@ def trial_row(trial: Trial) -> Row:
         "improved_to": trial.improved_to,
         "improved_at": trial.improved_at,
         "metrics": dict(trial.metrics),
-        "test_metrics": dict(trial.test_metrics),
-        "value": trial.value,
         "prune": trial.prune and storable(trial.prune),
         "spared": trial.spared and storable(trial.spared),
         "cancel": trial.cancel and storable(trial.cancel),
-        "reason": storable(trial.reason),
-        "cause": trial.cause,
-        "log": storable(trial.log),
-        "train_seconds": trial.train_seconds,
-        "started_at": trial.started_at,
-        "finished_at": trial.finished_at,
     }
 
 

@@ -17,11 +17,11 @@ from search.protocol import Announcement, Fence
 from search.study import Plan, Study, StudyFinding, StudyRequest, StudyState
 from service.lockfile import HeldLock, LockHeld, hold
 from service.store import commit, keeping, leadership, mirror, rows, schema
+from service.store.bulk import upsert
 from service.store.engine import connect, parse, writing
 from service.store.errors import DatabaseInUse, DatabaseUnreachable, NameTaken, Unstorable
 from service.store.reading import Reader
 from service.store.schema import Revisions
-from service.store.upsert import upsert
 from service.store.values import Artifact, Leadership
 from service.tables import studies, tasks, workers
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from sqlalchemy import Connection, event
 
 from search.ledger import Changes
 from search.staffing import parse_staffing
@@ -23,9 +22,9 @@ from service.cli.serve import local_fleet
 from service.client import Client
 from service.settings import Settings
 from service.store import Store
-from service.store.engine import WRITES
+from tests.benchmarks.writes import counting_writes
 from tests.service.server import LiveServer, serving
-from tests.store.stored import Cost, a_trial, some_study
+from tests.store.stored import a_trial, some_study
 
 N_STORED = 10_000
 N_READS = 30
@@ -58,7 +57,7 @@ def _measure_trials(live: LiveServer, store: Store) -> None:
     try:
         with Client(live.url) as client:
             _run(client, "warm-up", 2 * N_WORKERS)
-            with _counting_writes(store) as cost:
+            with counting_writes(store) as cost:
                 seconds = _run(client, "measured", N_TRIALS)
     finally:
         fleet.stop()
@@ -67,26 +66,6 @@ def _measure_trials(live: LiveServer, store: Store) -> None:
         f"transactions per trial          {cost.transactions / N_TRIALS:.2f} that write, the leader's renewals included"
     )
     print(f"statements per trial            {cost.statements / N_TRIALS:.1f}")
-
-
-@contextmanager
-def _counting_writes(store: Store) -> Iterator[Cost]:
-    """Count the transactions that write, and the statements inside them."""
-    cost = Cost()
-
-    def count_statement(connection: Connection, *_: object) -> None:
-        cost.statements += bool(connection.get_execution_options().get(WRITES))
-
-    def count_commit(connection: Connection) -> None:
-        cost.transactions += bool(connection.get_execution_options().get(WRITES))
-
-    event.listen(store.engine, "before_cursor_execute", count_statement)
-    event.listen(store.engine, "commit", count_commit)
-    try:
-        yield cost
-    finally:
-        event.remove(store.engine, "before_cursor_execute", count_statement)
-        event.remove(store.engine, "commit", count_commit)
 
 
 def _run(client: Client, name: str, n_trials: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schedules import Cosine
+from search.answers import assignment
 from search.conductor import Conductor
 from search.protocol import Cancelled, Diverged, Failed, Pruned
 from search.seeds import derive_seed
@@ -21,7 +22,9 @@ from tests.search.playing import (
     a_report,
     claimed,
     complete,
+    rebuilt,
     state_of,
+    tokens,
 )
 
 PRUNING: dict[str, Any] = {"pruner": {"kind": "median", "rungs": [0.5], "start_trials": 1}}
@@ -62,8 +65,36 @@ def test_sixty_asked_is_sixty_run() -> None:
     assert sorted(conductor.trials) == list(range(60))
 
 
+@pytest.mark.parametrize("budget, most_open", [(3, 3), (10, 4), (39, 4), (40, 5), (64, 8)])
+@pytest.mark.parametrize("kind", ["tpe", "cmaes"])
+def test_a_sampler_that_learns_is_not_asked_on_before_it_hears_what_is_open(
+    kind: str, budget: int, most_open: int
+) -> None:
+    conductor = a_conductor(budget={"trials": budget}, sampler={"kind": kind})
+    assert _run_out(conductor) == most_open
+    assert rebuilt(conductor, tokens()).claim("bob", NOON) is None
+    if budget > most_open:
+        complete(conductor, assignment(conductor.study, conductor.trials[1], LEASE_SECONDS))
+        assert _run_out(conductor) == 1
+
+
+@pytest.mark.parametrize("kind", ["random", "qmc", "grid"])
+def test_a_sampler_that_learns_nothing_is_asked_for_all_at_once(kind: str) -> None:
+    steps = {"steps": {"lr_position": 9}} if kind == "grid" else {}
+    conductor = a_conductor(budget={"trials": 108}, sampler={"kind": kind, **steps})
+    assert _run_out(conductor) == 108
+
+
+def test_a_lost_trial_is_handed_out_again_however_many_are_open() -> None:
+    conductor = a_conductor(budget={"trials": 10})
+    assert _run_out(conductor) == 4
+    conductor.expire(NOON + timedelta(seconds=LEASE_SECONDS))
+    assert _run_out(conductor) == 4
+    assert sorted(conductor.trials) == [0, 1, 2, 3]
+
+
 def test_the_budget_counts_distinct_trials_however_they_end() -> None:
-    conductor = a_conductor(budget={"trials": 6}, max_attempts=2)
+    conductor = a_conductor(budget={"trials": 6}, max_attempts=2, sampler={"kind": "random"})
     conductor.enqueue(a_recipe(), NOON)
     lost, failed, broken, released = (claimed(conductor, worker) for worker in ("ada", "bob", "cyd", "dan"))
     conductor.finish(a_finish(failed.fence, outcome=Failed(cause="error", message="no")), NOON)

@@ -16,7 +16,7 @@ from tests.search.playing import Clock, a_conductor, a_finish, a_report, rebuilt
 
 N_TRIALS = 24
 FIELDS: dict[str, Any] = {
-    "seed": 11,
+    "seed": 13,
     "budget": {"trials": N_TRIALS},
     "pruner": {"kind": "median", "rungs": [0.5], "start_trials": 3},
     "space": {"optimizers": ["sgd", "adamw"], "families": ["constant", "cosine", "plateau"]},

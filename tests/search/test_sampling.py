@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
-from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from search.choices import SamplerChoice
-from search.sampling import Sampling, build_sampler, start
+from search.sampling import Sampling, start
 from search.seeds import derive_seed
-from search.space import Space, suggest
+from search.space import Space
 from search.study import Trial, TrialState
 from tests.search.factories import a_trial
 from tests.search.searching import TPE, drawn, loss, sampling, search
@@ -45,12 +42,6 @@ def rebuilt(trials: Iterable[Trial], choice: SamplerChoice = TPE) -> Sampling:
     return again
 
 
-def drawn_together(trial: FrozenTrial) -> set[str]:
-    """Read in Optuna's own bookkeeping which parameters TPE drew from one joint model."""
-    pieces = [text for key, text in sorted(trial.system_attrs.items()) if key.startswith("tpe:relative_params")]
-    return set(json.loads("".join(pieces))) if pieces else set()
-
-
 def test_a_number_out_of_order_is_refused() -> None:
     sampler = sampling()
     sampler.ask(3)
@@ -68,16 +59,6 @@ def test_a_trial_that_still_runs_is_not_told() -> None:
 
 
 @SPACES
-def test_every_parameter_that_every_trial_has_is_drawn_jointly_in_every_ask_after_the_start(space: Space) -> None:
-    sampler = sampling(space)
-    search(sampler, 60)
-    trials = sampler.memory.trials
-    first_modelled = next(trial.number for trial in trials if drawn_together(trial))
-    assert first_modelled <= 20
-    assert all(drawn_together(trial) >= EVERY_TRIAL_HAS for trial in trials[first_modelled:])
-
-
-@SPACES
 def test_one_name_has_one_distribution_throughout_a_study(space: Space) -> None:
     sampler = sampling(space)
     search(sampler, 60)
@@ -86,16 +67,6 @@ def test_one_name_has_one_distribution_throughout_a_study(space: Space) -> None:
         for name, distribution in trial.distributions.items():
             assert seen.setdefault(name, distribution) == distribution
     assert seen.keys() > EVERY_TRIAL_HAS
-
-
-def test_grouped_tpe_models_the_parameters_of_a_family_too() -> None:
-    study = optuna.create_study()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for number in range(30):
-            study.sampler = build_sampler(SamplerChoice(group=True), number)
-            _drawn_from(study)
-    assert all(drawn_together(trial) > EVERY_TRIAL_HAS | {"final_ratio"} for trial in study.trials[25:])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -138,25 +109,6 @@ def test_a_parameter_that_a_running_trial_was_drawn_without_using_counts_no_more
         else:
             trials.append(drawn(number, draw, TrialState.COMPLETED, value=loss(draw)))
             unstopped.tell(trials[-1])
-
-
-@pytest.mark.parametrize("choice", [TPE, SamplerChoice(kind="random")], ids=str)
-def test_with_one_seed_for_the_whole_study_a_rebuilt_one_would_repeat_its_first_draws(choice: SamplerChoice) -> None:
-    first, second = (optuna.create_study(sampler=build_sampler(choice, 7)) for _ in range(2))
-    before = [_drawn_from(first) for _ in range(5)]
-    after = [_drawn_from(first) for _ in range(5)]
-    for trial in first.trials[:5]:
-        second.add_trial(trial)
-    resumed = [_drawn_from(second) for _ in range(5)]
-    assert resumed == before
-    assert resumed != after
-
-
-def _drawn_from(study: optuna.Study) -> dict[str, Any]:
-    trial = study.ask()
-    suggest(Space(), trial, "minimize")
-    study.tell(trial, 1.0)
-    return trial.params
 
 
 def test_two_seeds_draw_two_studies() -> None:
@@ -275,11 +227,6 @@ def test_a_space_with_nothing_to_search_still_draws() -> None:
         draw = sampler.ask(number)
         assert draw.parameters == {"plan": "sgd+constant"}
         sampler.tell(drawn(number, draw, TrialState.COMPLETED, value=float(number)))
-
-
-def test_the_sampler_is_the_one_asked_for() -> None:
-    assert isinstance(build_sampler(TPE, 0), TPESampler)
-    assert isinstance(build_sampler(SamplerChoice(kind="random"), 0), RandomSampler)
 
 
 def test_a_seed_is_derived_from_all_its_parts() -> None:
