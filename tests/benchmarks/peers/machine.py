@@ -71,3 +71,9 @@ def flops_of_update(workload: Workload) -> int:
     with FlopCounterMode(display=False) as counter:
         torch.autograd.backward(task.loss(model(train.inputs[:size]), train.targets[:size]))
     return int(counter.get_total_flops())
+
+
+def weights(workload: Workload) -> int:
+    """The numbers that an update changes."""
+    task = registry.load(workload.task)
+    return sum(weight.numel() for weight in task.model(dict(task.info.complete(workload.options))).parameters())

@@ -105,5 +105,3 @@ def _resident(script: Script, order: torch.Generator) -> Epoch:
     for number in range(script.updates_in_epoch):
         chosen = rows[number * script.batch_size : (number + 1) * script.batch_size]
         yield train.inputs[chosen], train.targets[chosen]
-
-

@@ -166,13 +166,18 @@ def _rows(folder: Path) -> tuple[int, int]:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         names = [row[0] for row in database.execute("select name from sqlite_master where type = 'table'")]
         n_rows = sum(database.execute(f'select count(*) from "{name}"').fetchone()[0] for name in names)
-        (n_bytes,) = database.execute("select page_count * page_size from pragma_page_count(), pragma_page_size()").fetchone()
+        (n_bytes,) = database.execute(
+            "select page_count * page_size from pragma_page_count(), pragma_page_size()"
+        ).fetchone()
     return n_rows, n_bytes
 
 
 def _stored(job: Job, before: tuple[int, int]) -> dict[str, float]:
     rows, size = _rows(job.folder)
-    return {"rows per trial": (rows - before[0]) / job.n_trials, "KiB per trial": (size - before[1]) / 1024 / job.n_trials}
+    return {
+        "rows per trial": (rows - before[0]) / job.n_trials,
+        "KiB per trial": (size - before[1]) / 1024 / job.n_trials,
+    }
 
 
 def _ran(trial: TrialOut) -> Ran:
