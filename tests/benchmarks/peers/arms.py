@@ -52,14 +52,13 @@ class Arm:
 
 def _script(name: str, feed: Feed, processes: int, why_not: Callable[[], str | None] = lambda: None) -> Arm:
     words = {"loader": "torch DataLoader", "resident": "data in memory", "compiled": "data in memory, torch.compile"}
-    storage = "Optuna in memory" if processes == 1 else "Optuna in one journal file"
-    settings = f"{storage}, {words[feed]}, {processes} × 1 thread, fused optimizers"
+    together = "" if processes == 1 else " (in a search: one journal file)"
+    settings = f"Optuna in memory{together}, {words[feed]}, {processes} × 1 thread, fused optimizers"
     return Arm(name, settings, processes, partial(_run_optuna, name), feed=feed, why_not=why_not)
 
 
 def _run_optuna(name: str, job: Job, limit: float) -> Run:
-    if job.processes > 1:
-        optuna_script.prepare(job)
+    optuna_script.prepare(job)
     return run_scripts(name, "tests.benchmarks.peers.optuna_script", job, limit, n_processes=job.processes)
 
 
@@ -70,7 +69,6 @@ def _ray(name: str, *, halves: bool) -> Arm:
 
 
 def _run_ray(name: str, job: Job, limit: float) -> Run:
-    # Ray's sockets lie under its folder, and their paths must be short.
     return run_scripts(
         name,
         "tests.benchmarks.peers.ray_script",

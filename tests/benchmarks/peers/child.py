@@ -1,4 +1,4 @@
-"""How a script of an arm speaks with who started it: it says that it is ready, waits to be told to start, says its result.
+"""How a script of an arm speaks with who started it: ready, start, result.
 
 Output that libraries print is not mistaken for it: what counts begins with a mark.
 """

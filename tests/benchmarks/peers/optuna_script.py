@@ -1,4 +1,4 @@
-"""An ordinary script with Optuna, in one process or several: ``python -m tests.benchmarks.peers.optuna_script JOB``."""
+"""An ordinary script with Optuna: ``python -m tests.benchmarks.peers.optuna_script JOB NUMBER``, once per process."""
 
 from __future__ import annotations
 
@@ -23,50 +23,48 @@ STUDY = "peers"
 
 
 def prepare(job: Job) -> None:
-    """Create the study; in a replay each trial is the number of a recipe."""
-    study = optuna.create_study(storage=_storage(job), study_name=STUDY)
-    for number in range(len(job.recipes)):
-        study.enqueue_trial({"recipe": number})
+    """Create the study that several processes search in together; in a replay there is nothing to share."""
+    if job.is_search and job.processes > 1:
+        optuna.create_study(storage=_journal(job), study_name=STUDY)
 
 
-def main(path: Path) -> None:
+def main(path: Path, number: int) -> None:
     """Train trials until there are enough."""
     job = Job.model_validate_json(path.read_text())
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     torch.set_num_threads(1)
     script = Script(job)
     script.warm_up(recipes(1, seed=1)[0])
-    study = _study(job)
+    study, n_trials = _study(job, number)
     wait_for_start()
     ran: list[Ran] = []
-    while (trial := _ask(study, job)) is not None:
+    while (trial := _ask(study, job, n_trials)) is not None:
         ran.append(_train(study, job, script, *trial))
         if gone():
             break
     say_result(ran)
 
 
-def _study(job: Job) -> optuna.Study:
-    if job.processes == 1:
-        prepare(job)
-    sampler = optuna.samplers.TPESampler(seed=job.seed + int(sys.argv[2]))
-    pruner = optuna.pruners.SuccessiveHalvingPruner() if job.halves else optuna.pruners.NopPruner()
-    return optuna.load_study(storage=_storage(job), study_name=STUDY, sampler=sampler, pruner=pruner)
+def _study(job: Job, number: int) -> tuple[optuna.Study, int]:
+    """The study of a process, and how many trials it has; of a replay, every process takes its share of the recipes."""
+    sampler = optuna.samplers.TPESampler(seed=job.seed + number)
+    if job.is_search and job.processes > 1:
+        return optuna.load_study(storage=_journal(job), study_name=STUDY, sampler=sampler), job.n_trials
+    study = optuna.create_study(sampler=sampler)
+    share = range(number, len(job.recipes), job.processes)
+    for recipe in share:
+        study.enqueue_trial({"recipe": recipe})
+    return study, len(share) or job.n_trials
 
 
-_IN_MEMORY = optuna.storages.InMemoryStorage()
-
-
-def _storage(job: Job) -> optuna.storages.BaseStorage:
-    if job.processes == 1:
-        return _IN_MEMORY
+def _journal(job: Job) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(job.folder / "journal")))
 
 
-def _ask(study: optuna.Study, job: Job) -> tuple[optuna.Trial, Recipe, float] | None:
+def _ask(study: optuna.Study, job: Job, n_trials: int) -> tuple[optuna.Trial, Recipe, float] | None:
     started = time.perf_counter()
     trial = study.ask()
-    if trial.number >= job.n_trials:
+    if trial.number >= n_trials:
         return None
     if job.is_search:
         recipe = suggest(Space(), trial, "minimize")
@@ -87,11 +85,7 @@ def _train(
             break
         before = time.perf_counter()
         trial.report(loss, epochs)
-        is_bad = job.halves and trial.should_prune()
         told += time.perf_counter() - before
-        if is_bad:
-            state = "pruned"
-            break
     trained = time.time() - started - told
     before = time.perf_counter()
     if state == "completed":
@@ -113,4 +107,4 @@ def _train(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -95,8 +95,7 @@ def _loader(script: Script, order: torch.Generator) -> Epoch:
     # torch's RandomSampler draws more than it uses, and the loader draws a seed: the order would be another.
     rows = torch.randperm(len(dataset), generator=order).tolist()
     own = torch.Generator()
-    for inputs, targets in DataLoader(dataset, script.batch_size, sampler=rows, drop_last=True, generator=own):
-        yield inputs, targets
+    yield from DataLoader(dataset, script.batch_size, sampler=rows, drop_last=True, generator=own)
 
 
 def _resident(script: Script, order: torch.Generator) -> Epoch:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -104,16 +104,20 @@ def _started(
     command: Sequence[str], n_processes: int, folder: Path, environment: Mapping[str, str], limit: float
 ) -> Iterator[list[_Child]]:
     children: list[_Child] = []
-    alarm = threading.Timer(limit, lambda: [child.end() for child in children])
+    alarm = threading.Timer(limit, _end, [children])
     try:
-        for number in range(n_processes):
-            children.append(_Child([*command, str(number)], folder / f"script-{number}.log", environment))
         alarm.start()
+        logs = (folder / f"script-{number}.log" for number in range(n_processes))
+        children.extend(_Child([*command, str(number)], log, environment) for number, log in enumerate(logs))
         yield children
     finally:
         alarm.cancel()
-        for child in children:
-            child.end()
+        _end(children)
+
+
+def _end(children: Iterable[_Child]) -> None:
+    for child in children:
+        child.end()
 
 
 def _sorted(trials: Sequence[Ran]) -> tuple[Ran, ...]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import optuna
 import ray
@@ -26,7 +26,9 @@ from tests.benchmarks.peers.ordinary import Script
 from tests.benchmarks.peers.recipes import recipes
 from tests.benchmarks.peers.values import Job, Ran, Workload
 
-METRIC = "val_loss"
+METRIC: Final = "val_loss"
+NOT_FINITE: Final = 1e9
+"""Stands for a loss that is not finite, which Ray does not take."""
 
 
 class Training(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -53,8 +55,7 @@ class Training(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             next(self._losses, None)  # the test split
         self._seconds += time.perf_counter() - before
         said = {"started_at": self._started_at, "ended_at": time.time(), "seconds": self._seconds}
-        # Ray refuses what is not finite as a value.
-        return {METRIC: loss if math.isfinite(loss) else 1e9, "done": is_over, "epochs": self._epochs, **said}
+        return {METRIC: loss if math.isfinite(loss) else NOT_FINITE, "done": is_over, "epochs": self._epochs, **said}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         pass
@@ -115,10 +116,8 @@ def _drawn(trial: optuna.Trial) -> dict[str, Any]:
 
 def _ran(number: int, metrics: dict[str, Any], job: Job, updates_in_epoch: int) -> Ran:
     config, loss, epochs = metrics["config"], float(metrics[METRIC]), int(metrics["epochs"])
-    if loss >= 1e9:
-        state = "diverged"
-    else:
-        state = "completed" if epochs == job.workload.epochs else "pruned"
+    ending = "completed" if epochs == job.workload.epochs else "pruned"
+    state = ending if loss < NOT_FINITE else "diverged"
     return Ran.model_validate(
         {
             "number": number if job.is_search else config["recipe"],

@@ -25,8 +25,8 @@ class Measured(Value):
     flops_of_update: int
     runs: tuple[Run, ...] = ()
     searches: tuple[Run, ...] = ()
-    settings: dict[str, str] = {}
-    skipped: dict[str, str] = {}
+    settings: Mapping[str, str] = {}
+    skipped: Mapping[str, str] = {}
 
     def of(self, arm: str) -> list[Run]:
         """The replays of an arm that have something to show, by turn."""
@@ -48,6 +48,6 @@ class Results(Value):
     peak: float
     peak_of_one: float
     recipes_sha256: str
-    absent: dict[str, str] = {}
+    absent: Mapping[str, str] = {}
     workloads: tuple[Measured, ...] = ()
     null: dict[str, Any] | None = None

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from search.choices import SamplerChoice
+from search.choices import PrunerChoice, SamplerChoice
 from search.space import Space
-from search.study import Budget, PrunerChoice, StudyRequest, StudyState, TrialState
+from search.study import Budget, StudyRequest, StudyState, TrialState
 from service.client import Client
 from service.schemas import StudyDetailOut, TrialOut
 from service.settings import Settings
