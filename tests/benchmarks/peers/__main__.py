@@ -15,7 +15,7 @@ from typing import Final
 
 import torch
 
-from tests.benchmarks.peers import machine, recipes, workloads
+from tests.benchmarks.peers import curves, machine, recipes, workloads
 from tests.benchmarks.peers.arms import ARMS, QUICK
 from tests.benchmarks.peers.measuring import Plan, measure
 from tests.benchmarks.peers.report import page
@@ -33,6 +33,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as images:
         workloads.write_files(asked.workloads, Path(images))
         _measure(asked)
+        if asked.mode == "replay":
+            curves.write_curves([workloads.WORKLOADS[key] for key in asked.workloads], asked.out)
     print(f"\n{asked.out / 'peers.md'}")
 
 
@@ -54,7 +56,7 @@ def _measure(asked: argparse.Namespace) -> None:
             print(f"{plan.workload.key} is skipped: {absent[plan.workload.key]}", flush=True)
             continue
         before = results
-        for measured in measure(plan, chosen, asked.out):
+        for measured in measure(plan, chosen):
             results = before.model_copy(update={"workloads": (*before.workloads, measured)})
             _keep(results, asked.out)
     _keep(results, asked.out)

@@ -1,6 +1,6 @@
-"""Lane-updates per second against the number of lanes, as pictures: ``python -m tests.benchmarks.peers.curves FILE FOLDER``.
+"""Lane-updates per second against the number of lanes, as pictures: ``python -m tests.benchmarks.peers.curves FOLDER``.
 
-The file is what workers keep of their calibrations.
+Measured as a worker measures, and kept in lanes.json beside the pictures; what lies there is not measured again.
 """
 
 from __future__ import annotations
@@ -8,22 +8,45 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import torch
 
 from schedules.drawing import png
 from schedules.drawing.colours import LINES, paint
 from schedules.drawing.page import MARGIN, Page
+from search.tasks import registry
+from search.training.data import Datasets
+from search.training.lanes.calibration import Calibration
+from tests.benchmarks.peers.values import Workload
+from tests.benchmarks.peers.workloads import WORKLOADS, why_not, write_files
 
 WIDTH: Final = 560.0
 HEIGHT: Final = 260.0
 LEFT: Final = 86.0
 
 
-def main(file: Path, folder: Path) -> None:
-    """Draw every calibration of a file."""
+def main(folder: Path) -> None:
+    """Measure every workload, and draw it."""
+    torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as files:
+        write_files(WORKLOADS, Path(files))
+        write_curves(WORKLOADS.values(), folder)
+
+
+def write_curves(workloads: Iterable[Workload], folder: Path) -> None:
+    """Measure how many lanes pay in these workloads, and draw every curve in the folder."""
+    file = folder / "lanes.json"
+    calibration, datasets = Calibration(file), Datasets(torch.device("cpu"))
+    for workload in workloads:
+        if why_not(workload) is None:
+            task = registry.load(workload.task)
+            print(f"lanes of {workload.key}", end=" ", flush=True)
+            print(calibration(task, dict(task.info.complete(workload.options)), datasets), flush=True)
     for key, found in json.loads(file.read_text()).items():
         curve = {int(lanes): float(rate) for lanes, rate in found["updates_per_second"].items()}
         if curve:
@@ -57,7 +80,9 @@ def curve_page(title: str, curve: Mapping[int, float], chosen: int) -> str:
     way = "L".join(f"{x:.1f} {y:.1f}" for x, y in places.values())
     page.add(f'<path d="M{way}" fill="none" {paint("light", stroke=LINES[0])} stroke-width="2"/>')
     for n_lanes, (x, y) in places.items():
-        page.add(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if n_lanes == chosen else 3.5}" {paint("light", fill=LINES[0])}/>')
+        page.add(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if n_lanes == chosen else 3.5}" {paint("light", fill=LINES[0])}/>'
+        )
         page.put(str(n_lanes), x, top + HEIGHT + 18, "soft", 12, "middle")
     page.put("lanes", LEFT + WIDTH / 2, top + HEIGHT + 38, "soft", 12, "middle")
     page.put("updates/s of all lanes", LEFT - 66, top - 10, "soft", 12)
@@ -71,4 +96,4 @@ def _title(found: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -38,7 +37,7 @@ class Plan:
     limit: float
 
 
-def measure(plan: Plan, recipes: Sequence[Recipe], folder: Path) -> Iterator[Measured]:
+def measure(plan: Plan, recipes: Sequence[Recipe]) -> Iterator[Measured]:
     """Run what is planned; yield after each run what is known by then."""
     skipped = {arm.name: why for arm in plan.arms if (why := _why_not(arm, plan)) is not None}
     taking_part = [arm for arm in plan.arms if arm.name not in skipped]
@@ -53,7 +52,7 @@ def measure(plan: Plan, recipes: Sequence[Recipe], folder: Path) -> Iterator[Mea
     runs: list[Run] = []
     for turn, arms in enumerate(interleaved(taking_part, plan.n_turns)):
         for arm in arms:
-            runs.append(_run(plan, arm, turn, recipes, folder))
+            runs.append(_run(plan, arm, turn, recipes))
             yield measured.model_copy(update={"searches" if plan.is_search else "runs": tuple(runs)})
 
 
@@ -63,7 +62,7 @@ def _why_not(arm: Arm, plan: Plan) -> str | None:
     return arm.why_not()
 
 
-def _run(plan: Plan, arm: Arm, turn: int, recipes: Sequence[Recipe], out: Path) -> Run:
+def _run(plan: Plan, arm: Arm, turn: int, recipes: Sequence[Recipe]) -> Run:
     load, started = os.getloadavg()[0], time.perf_counter()
     print(f"{plan.workload.key} turn {turn + 1} {arm.name:<14}", end=" ", flush=True)
     with tempfile.TemporaryDirectory(prefix="peers") as folder:
@@ -72,7 +71,6 @@ def _run(plan: Plan, arm: Arm, turn: int, recipes: Sequence[Recipe], out: Path) 
             run = arm.run(job, plan.limit)
         except Failure as failure:
             run = Run(arm=arm.name, failure=f"{failure} (limit {plan.limit:g} s)")
-        _keep_curves(Path(folder), out)
     print(_in_words(run, time.perf_counter() - started), flush=True)
     return run.model_copy(update={"turn": turn, "load": load})
 
@@ -95,9 +93,3 @@ def _in_words(run: Run, seconds: float) -> str:
     if not run.trials:
         return f"failed: {run.failure}"
     return f"{run.trials_per_second:7.2f} trials/s {run.updates_per_second:9.0f} updates/s, {seconds:.0f} s in all"
-
-
-def _keep_curves(folder: Path, out: Path) -> None:
-    """Keep what the service's workers measured of numbers of lanes."""
-    for file in folder.glob("service/data/*lanes*.json"):
-        shutil.copy(file, out / "lanes.json")

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -84,8 +84,9 @@ class _Child:
     def start_trials(self) -> None:
         """Let its trials begin."""
         assert self.process.stdin is not None
-        self.process.stdin.write("start\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, and is heard no more
+            self.process.stdin.write("start\n")
+            self.process.stdin.flush()
 
     def end(self) -> None:
         """End it, if it has not ended."""
@@ -98,6 +99,13 @@ class _Child:
                 self.process.kill()
         self.process.wait()
 
+    def close(self) -> None:
+        """Close what it was spoken with through."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
 
 @contextmanager
 def _started(
@@ -106,13 +114,15 @@ def _started(
     children: list[_Child] = []
     alarm = threading.Timer(limit, _end, [children])
     try:
-        alarm.start()
         logs = (folder / f"script-{number}.log" for number in range(n_processes))
         children.extend(_Child([*command, str(number)], log, environment) for number, log in enumerate(logs))
+        alarm.start()
         yield children
     finally:
         alarm.cancel()
         _end(children)
+        for child in children:
+            child.close()
 
 
 def _end(children: Iterable[_Child]) -> None:
