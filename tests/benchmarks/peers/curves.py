@@ -78,7 +78,7 @@ def curve_page(title: str, curve: Mapping[int, float], chosen: int) -> str:
         page.rule(LEFT, y, LEFT + WIDTH, y, "axis", faint=share > 0)
         page.put(f"{share * most:,.0f}", LEFT - 8, y + 4, "soft", 12, "end")
     way = "L".join(f"{x:.1f} {y:.1f}" for x, y in places.values())
-    page.add(f'<path d="M{way}" fill="none" {paint("light", stroke=LINES[0])} stroke-width="2"/>')
+    page.add(f'<path d="M{way}" {paint("light", stroke=LINES[0])} stroke-width="2"/>')
     for n_lanes, (x, y) in places.items():
         page.add(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if n_lanes == chosen else 3.5}" {paint("light", fill=LINES[0])}/>'

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schedules.drawing import png
 from tests.benchmarks.peers.arms import ARMS, Arm
 from tests.benchmarks.peers.curves import curve_page
 from tests.benchmarks.peers.measuring import Plan, measure
@@ -57,8 +58,10 @@ def test_a_report_shows_what_failed_and_what_was_skipped() -> None:
     assert "- fused is skipped: it is not there" in page(results)
 
 
-def test_a_curve_names_the_number_of_lanes_that_is_used() -> None:
-    assert "8 lanes are used: 4.00 times one trial at a time" in curve_page("a task", {1: 100.0, 2: 150.0, 8: 400.0}, 8)
+def test_a_curve_is_drawn_and_names_the_number_of_lanes_that_is_used() -> None:
+    drawn = curve_page("a task", {1: 100.0, 2: 150.0, 8: 400.0}, 8)
+    assert "8 lanes are used: 4.00 times one trial at a time" in drawn
+    assert png(drawn).startswith(b"\x89PNG")
 
 
 def _plan(*arms: Arm) -> Plan:

@@ -15,7 +15,7 @@ from tests.benchmarks.peers.values import Workload
 WORKLOADS: Final = {
     each.key: each
     for each in (
-        Workload(key="W1", task="digits-mlp", epochs=20, trials=24, trials_in_lanes=240, target=0.1),
+        Workload(key="W1", task="digits-mlp", epochs=20, trials=24, trials_in_lanes=240, target=0.044),
         Workload(key="W2", task="digits-cnn", epochs=10, trials=12, trials_in_lanes=24, target=0.1),
         Workload(
             key="W3",
