@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPAT := .venv-compat
+PEERS := .venv-bench
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 LOCK := $(BIN)/uv pip compile --quiet --config-file requirements/uv.toml --constraint requirements/torch.txt
 
@@ -11,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --config-file requirements/uv.toml --const
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS VIRTUAL_ENV
 unexport PIP_REQUIRE_HASHES PIP_PREFIX PIP_TARGET PIP_USER
 
-.PHONY: help setup demo serve test bench check compat format lock
+.PHONY: help setup demo serve test bench peers check compat format lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,9 +30,13 @@ serve: setup ## start the service with local workers and keep it running
 test: setup ## run the tests on SQLite and on a PostgreSQL of their own
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-bench: setup ## measure the main path on this machine
+bench: setup ## measure the main path, and take a quick look at ours and others (5 minutes on two cores)
 	@$(BIN)/python -m tests.benchmarks.main_path
 	@$(BIN)/python -m tests.benchmarks.null
+	@$(BIN)/python -m tests.benchmarks.peers --quick
+
+peers: $(PEERS)/.installed ## compare with Optuna scripts and Ray Tune, installed apart (half an hour on two cores)
+	@$(BIN)/python -m tests.benchmarks.peers
 
 check: setup ## format, lint, types, import contracts, then the tests
 	@$(BIN)/ruff format --check
@@ -87,4 +92,14 @@ $(COMPAT)/.installed: $(STAMP) requirements/compat.txt requirements/torch.txt
 	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/torch.txt
 	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/compat.txt
 	@$(COMPAT)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps timm==1.0.31
+	@touch $@
+
+# The releases are those of .venv, so that only Ray is another.
+$(PEERS)/.installed: $(STAMP) requirements/bench.txt requirements/worker.txt
+	@echo "Installing Ray Tune into $(PEERS) (some minutes the first time)"
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/torch.txt
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes --requirement requirements/worker.txt
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/bench.txt
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -39,7 +39,7 @@ def compared_with() -> set[str]:
 
 
 def test_what_the_tests_import_is_declared() -> None:
-    names = {canonicalize_name(each.name) for extra in (None, "train", "dev") for each in declared(extra)}
+    names = {canonicalize_name(each.name) for extra in (None, "train", "dev", "bench") for each in declared(extra)}
     through_others = {"packaging"}  # pytest's own, and its to choose
     assert imported("tests") - names - through_others - compared_with() == set()
 
