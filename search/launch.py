@@ -8,6 +8,7 @@ import platform
 import threading
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import machine
@@ -32,6 +33,8 @@ def run_worker(
     tasks: Iterable[str] | None = None,
     project: Name | None = None,
     studies: Iterable[Name] | None = None,
+    lanes: int | None = None,
+    data_dir: Path | None = None,
     parent: int | None = None,
 ) -> int:
     """Work for a service in this process until a signal, or the parent's end, stops it; the exit code.
@@ -39,6 +42,8 @@ def run_worker(
     Args:
         device: ``cuda:1``, ``cpu``, or ``auto``: the first CUDA device, else a core.
         tasks: names of the tasks to work on; all registered ones, when not given.
+        lanes: trials to train at once; when not given, as many as are fastest, which is measured.
+        data_dir: directory in which it is remembered what was measured; nowhere, when not given.
         parent: process id of the parent; when that process is gone, this one gives back what it holds and ends.
 
     Raises:
@@ -48,7 +53,8 @@ def run_worker(
     """
     slot = _slot(device)
     choose(slot, os.environ)
-    from search.training.trainer import Trainer  # noqa: PLC0415  imports torch, which must find the device chosen
+    from search.training.lanes.calibration import how_many_of  # noqa: PLC0415  imports torch, which must find the device chosen
+    from search.training.lanes.driver import LaneTrainer  # noqa: PLC0415  likewise
     from search.worker import Worker, worker_id  # noqa: PLC0415
 
     place = _place(slot)
@@ -66,7 +72,8 @@ def run_worker(
     names = ", ".join(each.name for each in announcement.tasks)
     log.info("worker %s on %s, tasks: %s", announcement.worker, slot.name, names, extra=fields_of_worker(announcement))
     with stopped_by_signals(stop, parent=parent):
-        return Worker(service, announcement, Trainer(place), stop, project=project, studies=studies).run()
+        trainer = LaneTrainer(place, how_many_of(lanes, data_dir))
+        return Worker(service, announcement, trainer.train_lanes, stop, project=project, studies=studies).run()
 
 
 def _slot(device: str) -> DeviceSlot:

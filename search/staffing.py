@@ -20,6 +20,8 @@ RULE: Final = (
     "auto, 4, 2/device, cuda=auto,cpu=2"
 )
 
+MOST_LANES: Final = 1024
+
 Kind = Literal["cpu", "cuda"]
 Look = Callable[[], list[DeviceSlot]]
 
@@ -106,3 +108,16 @@ def _share(part: str, *, alone: bool) -> Share:
         raise ValueError(RULE)
     kind: Kind | None = None if found[1] is None else "cuda" if found[1] == "cuda" else "cpu"
     return Share(kind, count, each=bool(found[2] or found[4]))
+
+
+def parse_lanes(text: str) -> int | None:
+    """Read how many trials a worker trains at once; None is for as many as are fastest.
+
+    Raises:
+        ValueError: it is neither ``auto`` nor such a number.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_LANES:
+        raise ValueError(f"lanes are auto, or a number from 1 to {MOST_LANES}, not {text[:20]!r}")
+    return int(text)

@@ -12,9 +12,10 @@ from pydantic import Field, PlainValidator, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
-from search.staffing import Staffing, parse_staffing
+from search.staffing import Staffing, parse_lanes, parse_staffing
 
 Workers = Annotated[Staffing, PlainValidator(lambda said: parse_staffing(str(said))), NoDecode]
+Lanes = Annotated[int | None, PlainValidator(lambda said: parse_lanes("auto" if said is None else str(said))), NoDecode]
 LogFormat = Literal["text", "json"]
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
         datasets_dir: where tasks that read files find them; without it, ``datasets`` in ``data_dir``.
         database_url: ``sqlite:///…`` or ``postgresql+psycopg://…``; without it, SQLite in ``data_dir``.
         workers: local workers to start: ``auto``, one per device; a number; or so for each kind, ``cuda=auto,cpu=2``.
+        lanes: how many trials each local worker trains at once; None, or ``auto``, for as many as are fastest.
         api_key: the administrator's key. Clients send it as a bearer key, browsers as the Basic password.
         worker_key: a second key that is valid, made anew at each start for the workers that the service starts itself.
         tls_cert: file of the certificate, PEM; needs ``tls_key``.
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     datasets_dir: Path | None = None
     database_url: Annotated[str | None, Field(repr=False)] = None
     workers: Workers = parse_staffing("auto")
+    lanes: Lanes = None
     api_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     worker_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     tls_cert: Path | None = None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
+from threading import Event
 from typing import Any, Final, Literal, Protocol, assert_never
 
 import torch
@@ -46,8 +47,8 @@ class Monitor(Protocol):
     def tick(self, update: int) -> Stop | None:
         """Called after every update with the number of updates done; must cost next to nothing."""
 
-    def evaluated(self, point: Point) -> Stop | None:
-        """Called after every evaluation."""
+    def evaluated(self, point: Point) -> Stop | Event | None:
+        """Called after every evaluation. An event says that the verdict comes later: once it is set, ``tick`` knows."""
 
 
 def train(
@@ -187,6 +188,9 @@ class _Run:
         update = self._before + done
         epoch = update / self._assignment.updates_per_epoch
         stop = monitor.evaluated(Point(update=update, epoch=epoch, rate=rate, metrics=finite(metrics)))
+        if isinstance(stop, Event):
+            stop.wait()
+            stop = monitor.tick(update)
         if stop is not None:
             return True, ending(stop)
         if not math.isfinite(metrics["val_loss"]):

@@ -41,10 +41,16 @@ class Ended:
 
 
 class Trainer:
-    """Trains one trial after the other on one device, and keeps tasks and their data in between."""
+    """Trains one trial after the other on one device, and keeps tasks and their data in between.
 
-    def __init__(self, device: torch.device, load: Callable[[str], Task] = registry.load) -> None:
-        self._datasets = Datasets(device)
+    Args:
+        datasets: data that is on the device already, shared with another trainer.
+    """
+
+    def __init__(
+        self, device: torch.device, load: Callable[[str], Task] = registry.load, datasets: Datasets | None = None
+    ) -> None:
+        self._datasets = Datasets(device) if datasets is None else datasets
         self._load = load
         self._tasks: dict[str, Task] = {}
 

@@ -58,6 +58,10 @@ def serve(
         str | None,
         typer.Option(help="Local workers: auto, one per device; or N; or cuda=auto,cpu=2. [ETUDE_WORKERS, auto]"),
     ] = None,
+    lanes: Annotated[
+        str | None,
+        typer.Option(help="Trials that a worker trains at once: auto, the fastest; or N. [ETUDE_LANES, auto]"),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM. [ETUDE_TLS_CERT]")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM. [ETUDE_TLS_KEY]")] = None,
     allowed_hosts: Annotated[
@@ -85,6 +89,7 @@ def serve(
         "datasets_dir": datasets_dir,
         "database_url": database_url,
         "workers": workers,
+        "lanes": lanes,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "allowed_hosts": allowed_hosts,
@@ -195,7 +200,8 @@ def local_fleet(settings: Settings) -> Fleet:
     command = [sys.executable, "-m", "service", "worker", "--url", settings.local_url]
     command += ["--parent", str(os.getpid())]
     environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
-    environment[DATASETS] = str(settings.datasets)
+    environment |= {DATASETS: str(settings.datasets), "ETUDE_DATA_DIR": str(settings.data_dir.absolute())}
+    environment["ETUDE_LANES"] = "auto" if settings.lanes is None else str(settings.lanes)
     if settings.tls_cert is not None:
         environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
     environment |= {"ETUDE_API_KEY": settings.worker_key or "", "ETUDE_LOG_FORMAT": settings.log_format}

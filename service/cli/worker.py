@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from search.fleet import Fleet, detect_devices
 from search.launch import run_worker
 from search.signals import stopped_by_signals
+from search.staffing import parse_lanes
 from service.cli.asking import Url, client
 from service.cli.exits import Exit, Stop
 from service.cli.logs import ending_in, set_up_log
@@ -34,6 +36,12 @@ def worker(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Work only for this project.")] = None,
     study: Annotated[list[str] | None, typer.Option(help="Work only for this study; may be repeated.")] = None,
+    lanes: Annotated[
+        str, typer.Option(envvar="ETUDE_LANES", help="Trials to train at once: auto, as many as are fastest; or N.")
+    ] = "auto",
+    data_dir: Annotated[
+        Path, typer.Option(envvar="ETUDE_DATA_DIR", help="Where it is remembered how many are fastest.")
+    ] = Path("etude-data"),
     log_format: Annotated[
         LogFormat,
         typer.Option(envvar="ETUDE_LOG_FORMAT", help="Log as text, or as json: one object a line."),
@@ -43,15 +51,18 @@ def worker(
 ) -> None:
     """Train trials for a service until told to stop.
 
-    The API key is read from ETUDE_API_KEY. Ctrl-C or SIGTERM gives the trial at hand back, then stops.
+    The API key is read from ETUDE_API_KEY. Ctrl-C or SIGTERM gives back what it trains, then stops.
     """
     set_up_log(logging.INFO if verbose else logging.WARNING, log_format)
+    n_lanes = _lanes(lanes)
     with ending_in(log_format), client(url) as service:
         if device == EVERY_DEVICE:
             chosen: dict[str, Sequence[str | None]] = {
                 "--tasks": [tasks],
                 "--project": [project],
                 "--study": study or [],
+                "--lanes": [lanes],
+                "--data-dir": [str(data_dir)],
                 "--log-format": [log_format],
             }
             flags = [f"{flag}={value}" for flag, values in chosen.items() for value in values if value is not None]
@@ -63,9 +74,18 @@ def worker(
             tasks=None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()],
             project=project,
             studies=study or None,
+            lanes=n_lanes,
+            data_dir=data_dir,
             parent=parent,
         )
     raise typer.Exit(code)
+
+
+def _lanes(said: str) -> int | None:
+    try:
+        return parse_lanes(said)
+    except ValueError as error:
+        raise Stop(Exit.UNSAFE, f"--lanes (ETUDE_LANES): {error}") from error
 
 
 def _work_on_every_device(flags: Sequence[str], parent: int | None) -> None:

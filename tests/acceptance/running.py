@@ -127,12 +127,17 @@ class Running:
 
 @contextmanager
 def serving(
-    home: Path, *flags: str, workers: int = 2, port: str = "0", env: Mapping[str, str] | None = None
+    home: Path,
+    *flags: str,
+    workers: int = 2,
+    lanes: int = 1,
+    port: str = "0",
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """A service with local workers, until the block ends; then nothing of it runs any more."""
     home.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "service", "serve", "--json", "--data-dir", str(home / "data")]
-    command += ["--port", port, "--workers", str(workers), *flags]
+    command += ["--port", port, "--workers", str(workers), "--lanes", str(lanes), *flags]
     # Its processes are known by this variable, which they all inherit.
     env = {**environment(), **(env or {}), "ACCEPTANCE_HOME": str(home)}
     with (home / "serve.log").open("a") as log:

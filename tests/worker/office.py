@@ -47,6 +47,7 @@ class Office:
     Attributes:
         said: the kind of each message that arrived, in order.
         weights: what was sent to be kept, by trial; nothing is wanted unless the request says so.
+        on_idle: called when somebody who holds nothing claims, and there is nothing for him.
         on_message: called with each kind before it is answered; may raise instead of the office.
         is_deaf: messages get lost on their way here.
         is_dumb: messages arrive, and their answers get lost.
@@ -59,6 +60,7 @@ class Office:
         self.said: list[str] = []
         self.weights: dict[int, bytes] = {}
         self.heard = threading.Condition()
+        self.on_idle: Callable[[], None] = lambda: None
         self.on_message: Callable[[str], None] = lambda _: None
         self.is_deaf = False
         self.is_dumb = False
@@ -138,8 +140,11 @@ class Office:
         again = self.conductor.resend(request.worker, request.held, self.now)
         if again:
             return ClaimAnswer(assignments=tuple(again))
-        fresh = self.conductor.claim(request.worker, self.now)
-        return ClaimAnswer(assignments=() if fresh is None else (fresh,))
+        fresh = [self.conductor.claim(request.worker, self.now) for _ in range(request.lanes)]
+        given = tuple(each for each in fresh if each is not None)
+        if not given and not request.held:
+            self.on_idle()
+        return ClaimAnswer(assignments=given)
 
     def _answer(self, kind: str, take: Callable[[], Answer]) -> Answer:
         self.on_message(kind)

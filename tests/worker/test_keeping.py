@@ -10,7 +10,7 @@ import safetensors.torch
 
 from search.errors import Conflict, SearchError, Unavailable
 from search.training.trainer import Trainer
-from search.worker import MOST_UPLOADS
+from search.uploads import MOST_UPLOADS
 from tests.training.toys import CPU, Line
 from tests.worker.office import CONSTANT, Office
 from tests.worker.test_worker import Hand

@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from search.errors import Conflict, Unavailable, Unsuitable
+from search.pace import Pace
 from search.protocol import Announcement, Assignment, Completed, Diverged, Failed, Point
 from search.study import TrialState
 from search.tasks.base import Data
 from search.training.data import sha256_of
+from search.training.lanes.driver import Feed, Report
 from search.training.loop import Monitor
 from search.training.trainer import Ended, Trainer
-from search.worker import DEVICE_BROKEN, Pace, Worker, worker_id
+from search.worker import DEVICE_BROKEN, Train, Worker, worker_id
 from tests.training.sized import SIZED
 from tests.training.toys import CPU, Line
 from tests.worker.office import Office
@@ -27,17 +29,36 @@ Run = Callable[[Assignment, Monitor], Ended]
 
 
 class Hand:
-    """A worker, the signal that stops it, and what it trains with."""
+    """A worker, the signal that stops it, and what it trains with: one trial after the other, unless said otherwise."""
 
-    def __init__(self, office: Office, run: Run | None = None, *, pace: Pace = QUICK) -> None:
+    def __init__(
+        self, office: Office, run: Run | None = None, *, train: Train | None = None, pace: Pace = QUICK
+    ) -> None:
         self.stop = threading.Event()
         announcement = Announcement(worker=worker_id(), tasks=(Line.info,))
         task = Line()
-        self.worker = Worker(office, announcement, run or Trainer(CPU, load=lambda _: task), self.stop, pace=pace)
+        self._run = run or Trainer(CPU, load=lambda _: task)
+        self._is_single = False
+        self._office = office
+        train = train or self._one_by_one
+        self.worker = Worker(office, announcement, train, self.stop, pace=pace)
 
-    def run_until_idle(self) -> None:
-        while self.worker.work_once():
-            pass
+    def run_until_idle(self) -> int:
+        """Work until a claim finds nothing while nothing is held; the exit code."""
+        self._office.on_idle = self.stop.set
+        return self.worker.run()
+
+    def run_one(self) -> None:
+        """Train one trial, and say how it ended."""
+        self._is_single = True
+        self.worker.run()
+
+    def _one_by_one(self, feed: Feed, report: Report) -> None:
+        while (fed := feed(1)) is not None:
+            ended = self._run(fed.assignment, fed.monitor)
+            if self._is_single:
+                self.stop.set()
+            report(fed.assignment, ended)
 
 
 def _states(office: Office) -> list[str]:
@@ -78,10 +99,8 @@ def test_an_outcome_that_the_service_refuses_becomes_a_failure_that_says_so() ->
 def test_a_contradicted_finish_is_dropped_and_the_worker_goes_on() -> None:
     office = Office(budget={"trials": 1})
     office.on_message = _raising(Conflict("another outcome is recorded"), "finish", 1)
-    hand = Hand(office)
-    assert hand.worker.work_once()
-    assert _states(office) == ["running"]
-    hand.run_until_idle()
+    Hand(office).run_until_idle()
+    assert office.said.count("claim") == 3
     assert _states(office) == ["completed"]
 
 
@@ -140,8 +159,8 @@ def test_a_worker_says_what_data_a_trial_was_trained_on() -> None:
 
 def test_a_worker_with_other_data_fails_its_trial_before_any_update() -> None:
     office = Office(budget={"trials": 2})
-    Hand(office).worker.work_once()
-    Hand(office, Trainer(CPU, load=lambda _: Elsewhere())).worker.work_once()
+    Hand(office).run_one()
+    Hand(office, Trainer(CPU, load=lambda _: Elsewhere())).run_one()
     trial = office.trials[1]
     ours, other = sha256_of(Line().data({"slope": 2.0})), sha256_of(Elsewhere().data({"slope": 2.0}))
     assert (trial.state, trial.cause, trial.update) == (TrialState.FAILED, "configuration", 0)
@@ -182,14 +201,13 @@ def test_no_two_workers_have_one_name() -> None:
 
 def test_a_claim_whose_answer_was_lost_is_answered_with_the_same_attempt() -> None:
     office = Office(budget={"trials": 1})
-    hand = Hand(office)
-    office.is_dumb = True
-    with pytest.raises(Unavailable, match="connection reset"):
-        hand.worker.work_once()
-    with pytest.raises(Unavailable, match="connection reset"):
-        hand.worker.work_once()
-    office.is_dumb = False
-    hand.run_until_idle()
+
+    def deafen(kind: str) -> None:
+        office.is_dumb = kind == "claim" and office.said.count("claim") < 2
+
+    office.on_message = deafen
+    Hand(office).run_until_idle()
+    assert office.said.count("claim") == 4
     (trial,) = office.trials
     assert (trial.state.is_final, trial.attempt, trial.lost_attempts) == (True, 1, 0)
 
@@ -262,7 +280,7 @@ def test_a_lost_trial_is_dropped_without_a_word() -> None:
             office.pass_time(1.0)
 
     office.on_message = lose
-    Hand(office, _until_told).worker.work_once()
+    Hand(office, _until_told).run_one()
     assert office.said == ["announce", "claim", "report"]
     assert _states(office) == ["queued"]
 
@@ -274,7 +292,7 @@ def test_a_finish_that_comes_too_late_changes_nothing() -> None:
         office.pass_time(61.0)
         return Ended(Completed(), 0.1)
 
-    Hand(office, late).worker.work_once()
+    Hand(office, late).run_one()
     (trial,) = office.trials
     assert (trial.state, trial.lost_attempts) == (TrialState.QUEUED, 1)
 

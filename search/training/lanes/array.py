@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
+from threading import Event
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -28,10 +30,13 @@ from search.training.lanes.rules import Matrix, Rule, rule_of
 from search.training.lanes.starts import Starts
 from search.training.lanes.storage import Storage
 from search.training.lanes.why import said_alone
-from search.training.loop import Monitor, check_data, check_fit, ending, hidden_of, options_of
+from search.training.loop import Monitor, Stop, check_data, check_fit, ending, hidden_of, options_of
 from search.training.measure import finite
 from search.training.trainer import Ended
 from search.training.weights import packed
+
+LISTEN_SECONDS: Final = 0.02
+"""When every lane waits for a verdict, new trials and other verdicts wait for at most so long."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class LaneArray:
     """Lanes for trials of one task with one set of options.
 
     A trial in a lane is the same computation as the trial alone: the same initial weights, batches, rates and
-    evaluations. Its numbers depend on how many lanes there are, since the products of a batch may round
-    otherwise than single ones, but on none of its neighbours.
+    evaluations. While it waits for a verdict it stands still, and the others train on. Its numbers depend on how many
+    lanes there are, since the products of a batch may round otherwise than single ones, but on none of its neighbours.
 
     Args:
         options: of the task, complete with defaults.
@@ -82,6 +87,7 @@ class LaneArray:
         self._clock = 0.0
         self._finished: list[Finished] = []
         self._within = torch.arange(batch, device=self._device)
+        self._n_waiting = 0
         self._is_settled = False
 
     @property
@@ -99,8 +105,8 @@ class LaneArray:
         return [(lane.assignment, lane.monitor, lane.told) for lane in self._lanes if lane is not None]
 
     def fits(self, assignment: Assignment) -> bool:
-        """Say whether a trial can have a lane here: task and options must be the array's."""
-        if assignment.task != self._task.info.name:
+        """Say whether a trial can have a lane here: a single run, and task and options must be the array's."""
+        if assignment.runs or assignment.task != self._task.info.name:
             return False
         try:
             return options_of(self._task, assignment) == self._options
@@ -135,15 +141,19 @@ class LaneArray:
 
     @torch.no_grad()
     def step(self) -> list[Finished]:
-        """Make one update of every live lane; return the trials that ended with it.
+        """Make one update of every live lane that waits for no verdict; return the trials that ended.
 
         Raises:
             Exception: what the task raises for all lanes together, and what the device raises. The live trials are
                 then to be begun again elsewhere; those that had ended are still to be taken.
         """
+        if self._n_waiting:
+            self._hear()
         started = time.perf_counter()
         if not self._is_settled:
             self._settle()
+        if not self._live:
+            return self.take_finished()
         inputs, targets = self._batch()
         losses = self._gradients(inputs, targets)
         at = self._all.table.view(-1, self._all.table.shape[2]).index_select(0, self._here)
@@ -176,22 +186,45 @@ class LaneArray:
                 self._end(row, lane, ending(stop))
             elif lane.done == lane.end:
                 has_moved = True
-                self._look(row, lane)
+                self._look(row, lane, self._judged)
         if has_moved and self._is_settled:
             self._set_clocks()
 
-    def _look(self, row: int, lane: Lane) -> None:
-        """Look at a lane at the end of its stretch; what it raises is its own failure."""
+    def _hear(self) -> None:
+        """Let the lanes go on whose verdicts are there; where all wait, wait for the first of them a moment."""
+        waiting = [(row, lane) for row, lane in enumerate(self._lanes) if lane is not None and lane.verdict is not None]
+        if len(waiting) == self.n_live and waiting[0][1].verdict is not None:
+            waiting[0][1].verdict.wait(LISTEN_SECONDS)
+        for row, lane in waiting:
+            if lane.verdict is not None and lane.verdict.is_set():
+                self._wait(lane, None)
+                self._look(row, lane, self._heard)
+
+    def _wait(self, lane: Lane, verdict: Event | None) -> None:
+        """Have a lane stand still until a verdict is there, or go on; the time between is not its own."""
+        lane.verdict = verdict
+        self._n_waiting += -1 if verdict is None else 1
+        self._spent[id(lane)] = self._clock - self._spent[id(lane)]
+        self._is_settled = False
+
+    def _look(self, row: int, lane: Lane, judge: Callable[[int, Lane], tuple[bool, Outcome | None]]) -> None:
+        """Judge a lane at the end of its stretch; what that raises is the lane's own failure."""
         try:
-            is_over, outcome = self._judged(row, lane)
+            is_over, outcome = judge(row, lane)
         except Exception as error:
             if is_out_of_memory(error) or is_of_the_device(error):
                 raise
             is_over, outcome = True, failure(error, self._task.info.name)
         if is_over:
             self._end(row, lane, outcome)
-        else:
+        elif lane.verdict is None:
             self._begin_stretch(row, lane)
+
+    def _heard(self, row: int, lane: Lane) -> tuple[bool, Outcome | None]:
+        stop = lane.monitor.tick(lane.done)
+        if lane.done == lane.assignment.horizon:
+            self._load(row, lane)
+        return self._concluded(lane, stop)
 
     def _judged(self, row: int, lane: Lane) -> tuple[bool, Outcome | None]:
         losses: list[float] = self._all.losses[row, : lane.done - lane.begun].tolist()
@@ -206,9 +239,15 @@ class LaneArray:
         if lane.is_regular():
             lane.observe(point)
         stop = lane.monitor.evaluated(point)
+        if isinstance(stop, Event):
+            self._wait(lane, stop)
+            return False, None
+        return self._concluded(lane, stop)
+
+    def _concluded(self, lane: Lane, stop: Stop | None) -> tuple[bool, Outcome | None]:
         if stop is not None:
             return True, ending(stop)
-        if not math.isfinite(measured["val_loss"]):
+        if not math.isfinite(lane.loss):
             return True, Diverged(update=lane.done - 1, rate=lane.rate)
         if lane.done < lane.assignment.horizon:
             return False, None
@@ -245,20 +284,22 @@ class LaneArray:
         self._all.table[row, : table.shape[0], : table.shape[1]] = table
 
     def _settle(self) -> None:
-        """Put the live lanes first, those of one rule side by side, and bind the operations to their rows."""
+        """Put the lanes that wait for nothing first, those of one rule side by side; bind the operations to them."""
         rules: dict[Rule, int] = {}
         for lane in self._lanes:
             if lane is not None:
                 rules.setdefault(lane.rule, len(rules))
-        rows = [row for row, lane in enumerate(self._lanes) if lane is not None]
-        rows.sort(key=lambda row: rules[self._lanes[row].rule])  # type: ignore[union-attr]  # only rows with a lane
+        here = [(row, lane) for row, lane in enumerate(self._lanes) if lane is not None]
+        here.sort(key=lambda place: (place[1].verdict is not None, rules[place[1].rule]))
+        rows = [row for row, _ in here]
         moved = [(to, row) for to, row in enumerate(rows) if to != row]
         if moved:
             self._all.move(*zip(*moved, strict=True))
-        self._live = [lane for row in rows if (lane := self._lanes[row]) is not None]
-        self._lanes = [*self._live, *([None] * (len(self._lanes) - len(rows)))]
-        self._bind()
-        self._set_clocks()
+        self._lanes = [*(lane for _, lane in here), *([None] * (len(self._lanes) - len(here)))]
+        self._live = [lane for _, lane in here if lane.verdict is None]
+        if self._live:
+            self._bind()
+            self._set_clocks()
         self._is_settled = True
 
     def _bind(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from search.tasks.base import Task
 from search.training.data import Datasets, batch_size
 from search.training.failures import is_out_of_memory
 from search.training.lanes.array import LaneArray
+from search.training.lanes.driver import HowMany
 from search.training.lanes.layout import Layout
 from search.training.lanes.why import why_alone
 from search.training.loop import Stop, train
@@ -32,14 +34,48 @@ _ROWS: Final = 7
 _PAYS: Final = 1.05
 """What lanes must gain over one trial at a time to be used at all."""
 
-_AS_FAST: Final = 0.97
+_AS_FAST: Final = 0.9
 """Of the numbers of lanes about as fast as the fastest the smallest is taken: a search learns sooner."""
 
 _WARM_UPDATES: Final = 5
 _HORIZON: Final = 50_000
 
+_MOST_POINTS: Final = 16
+"""No further number of lanes is measured once this took as long as so many should."""
+
+log = logging.getLogger(__name__)
+
 Curve = dict[int, float]
 """Lane-updates per second by number of lanes; 1 is one trial at a time without lanes."""
+
+
+def how_many_of(lanes: int | None, data_dir: Path | None) -> HowMany:
+    """Return how many lanes a worker gives to a task: so many if the task has lanes at all, or as many as are fastest.
+
+    Args:
+        data_dir: directory in which it is remembered what was measured; nowhere when None.
+    """
+    if lanes is None:
+        return Calibration(None if data_dir is None else data_dir / "lanes.json", seconds=0.15)
+    return Fixed(lanes)
+
+
+class Fixed:
+    """So many lanes for every task that has lanes at all."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        self._why_alone: dict[str, str | None] = {}
+
+    def __call__(self, task: Task, options: dict[str, Any], datasets: Datasets) -> int:
+        """The number of lanes for a task, 1 where its trials have to be trained alone."""
+        if self._lanes == 1:
+            return 1
+        key = json.dumps([task.info.name, options], sort_keys=True)
+        if key not in self._why_alone:
+            self._why_alone[key] = why_alone(task, options, datasets)
+            _say_why_alone(task, self._why_alone[key])
+        return self._lanes if self._why_alone[key] is None else 1
 
 
 class Calibration:
@@ -60,9 +96,13 @@ class Calibration:
         key = hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
         known = self._read()
         if key not in known:
+            log.info("measuring how many trials of task %s are fastest at once", task.info.name)
             why = why_alone(task, options, datasets)
             curve = {} if why is not None else curve_of(task, options, datasets, self._seconds)
             lanes = fastest(curve) if curve else 1
+            _say_why_alone(task, why)
+            measured = ", ".join(f"{n_lanes}: {found:,.0f}" for n_lanes, found in curve.items())
+            log.info("task %s has %d lanes; updates per second by lanes: %s", task.info.name, lanes, measured)
             known[key] = {"lanes": lanes, "why_alone": why, "updates_per_second": curve, "holds_for": held}
             self._write(known)
         return int(known[key]["lanes"])
@@ -85,11 +125,17 @@ class Calibration:
         new.replace(self._file)
 
 
+def _say_why_alone(task: Task, why: str | None) -> None:
+    if why is not None:
+        log.info("task %s is trained one trial at a time: %s", task.info.name, why)
+
+
 def curve_of(task: Task, options: dict[str, Any], datasets: Datasets, seconds: float) -> Curve:
-    """Measure with 1, 2, 4, … lanes, as far as memory reaches and until twice in a row nothing is gained."""
+    """Measure with 1, 2, 4, … lanes, as far as memory and time reach, until twice in a row nothing is gained."""
     curve = {1: _alone(task, options, datasets, seconds)}
+    give_up_at = time.perf_counter() + _MOST_POINTS * seconds
     n_lanes, n_slower = 2, 0
-    while n_lanes <= _most(task, options, datasets.device) and n_slower < 2:
+    while n_lanes <= _most(task, options, datasets.device) and n_slower < 2 and time.perf_counter() < give_up_at:
         try:
             found = _in_lanes(task, options, datasets, n_lanes, seconds)
         except Exception as error:

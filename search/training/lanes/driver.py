@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import torch
@@ -27,11 +28,11 @@ class Fed:
     monitor: Monitor
 
 
-Feed = Callable[[], Fed | None]
-"""The next trial; None when there is none now. Asked whenever a lane is free, so it must be quick."""
+Feed = Callable[[int], Fed | None]
+"""The next trial, when so many lanes are free; None when there is none now. It is asked before each update."""
 
 Report = Callable[[Assignment, Ended], None]
-"""Told how each attempt ended, at once."""
+"""Told how each attempt ended, at once; one that did not fit beside the others is given back without an outcome."""
 
 HowMany = Callable[[Task, dict[str, Any], Datasets], int]
 """How many lanes a task has with these options; 1 has its trials trained alone, one after the other."""
@@ -40,9 +41,10 @@ HowMany = Callable[[Task, dict[str, Any], Datasets], int]
 class LaneTrainer:
     """Trains what a feed brings, in as many lanes as pay, on one device.
 
-    A trial that does not fit the lanes waits until they are empty. When memory runs out there are half as many lanes,
-    and the trials under way begin again; a failure that belongs to no single trial has each of them trained alone. In
-    either case a trial starts from its beginning, and what its monitor has been told it is not told twice.
+    A trial that does not fit the lanes under way is given back: the feed should bring it again when they are empty.
+    When memory runs out there are half as many lanes, and the trials under way begin again; a failure that belongs to
+    no single trial has each of them trained alone. In either case a trial starts from its beginning, and what its
+    monitor has been told it is not told twice.
     """
 
     def __init__(self, device: torch.device, how_many: HowMany, load: Callable[[str], Task] = registry.load) -> None:
@@ -50,7 +52,7 @@ class LaneTrainer:
         self._how_many = how_many
         self._tasks: dict[str, Task] = {}
         self._load = load
-        self._alone = Trainer(device, self._task)
+        self._alone = Trainer(device, self._task, self._datasets)
         self._waiting: deque[Fed] = deque()
 
     def train_lanes(self, feed: Feed, report: Report) -> None:
@@ -63,14 +65,14 @@ class LaneTrainer:
             elif n_lanes == 1:
                 report(fed.assignment, self._alone(fed.assignment, fed.monitor))
 
-    def _next(self, feed: Feed) -> Fed | None:
-        return self._waiting.popleft() if self._waiting else feed()
+    def _next(self, feed: Feed, n_free: int = 1) -> Fed | None:
+        return self._waiting.popleft() if self._waiting else feed(n_free)
 
     def _lanes_for(self, fed: Fed, report: Report) -> int:
         """How many lanes a trial's task has; 0 when the trial has already failed."""
         try:
             task, options = self._understood(fed.assignment)
-            return self._how_many(task, options, self._datasets)
+            return 1 if fed.assignment.runs else self._how_many(task, options, self._datasets)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a task is a stranger's program: it may raise anything
             report(fed.assignment, _failed(error, fed.assignment))
             return 0
@@ -91,10 +93,10 @@ class LaneTrainer:
 
     def _fill(self, array: LaneArray, feed: Feed, report: Report) -> bool:
         """Give the free lanes to those that fit; whether any lane is live."""
-        while array.n_free and (fed := self._next(feed)) is not None:
+        while array.n_free and (fed := self._next(feed, array.n_free)) is not None:
             if not array.fits(fed.assignment):
-                self._waiting.appendleft(fed)
-                break
+                report(fed.assignment, Ended(None, 0.0))
+                continue
             try:
                 array.admit(fed.assignment, fed.monitor)
             except Exception as error:
@@ -139,7 +141,7 @@ class _Retold:
     def tick(self, update: int) -> Stop | None:
         return self._monitor.tick(max(update, self._told))
 
-    def evaluated(self, point: Point) -> Stop | None:
+    def evaluated(self, point: Point) -> Stop | Event | None:
         return self._monitor.evaluated(point) if point.update > self._told else self.tick(point.update)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from threading import Event
 
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ class Lane:
         end: updates made when the stretch ends.
         begun: updates made when the stretch began.
         told: the update of the last point; 0 before the first.
+        loss: the validation loss of the last point.
+        verdict: set once the verdict on the last point is there; None when the lane does not wait for one.
     """
 
     def __init__(self, assignment: Assignment, monitor: Monitor, rule: Rule, place: Place) -> None:
@@ -52,6 +55,8 @@ class Lane:
         self.rule = rule
         self.demands = Demands(assignment.recipe, assignment.horizon)
         self.done = self.begun = self.end = self.told = 0
+        self.loss = math.nan
+        self.verdict: Event | None = None
         self._place = place
         self._memory: Memory = rule.begins
         self._rates: list[float] = []
@@ -105,7 +110,7 @@ class Lane:
         """Return the evaluation at this place, the mean loss since the last one included."""
         metrics = {"train_loss": math.fsum(self._seen) / len(self._seen), **measured}
         self._seen.clear()
-        self.told = self.done
+        self.told, self.loss = self.done, measured["val_loss"]
         epoch = self.done / self.assignment.updates_per_epoch
         return Point(update=self.done, epoch=epoch, rate=self.rate, metrics=finite(metrics))
 

@@ -28,12 +28,24 @@ def trained(
     waiting = deque(Fed(assignment, watchers[assignment.fence.trial]) for assignment in assignments)
     ends: dict[int, Ended] = {}
 
+    given_back: list[Fed] = []
+
+    def feed(n_free: int) -> Fed | None:
+        return waiting.popleft() if waiting and not given_back else None
+
     def report(assignment: Assignment, ended: Ended) -> None:
-        assert assignment.fence.trial not in ends
-        ends[assignment.fence.trial] = ended
+        number = assignment.fence.trial
+        assert number not in ends
+        if ended.outcome is None:
+            given_back.append(Fed(assignment, watchers[number]))
+        else:
+            ends[number] = ended
 
     trainer = LaneTrainer(CPU, lambda *_: n_lanes, load=lambda _: task)
-    trainer.train_lanes(lambda: waiting.popleft() if waiting else None, report)
+    while waiting:
+        trainer.train_lanes(feed, report)
+        waiting.extendleft(given_back)
+        given_back.clear()
     return ends, watchers, list(ends)
 
 
@@ -68,7 +80,7 @@ def test_every_trial_of_the_feed_is_trained_as_it_is_alone(n_lanes: int) -> None
         assert found == pytest.approx(twin.curve("val_loss"), rel=1e-9)
 
 
-def test_a_trial_of_other_options_waits_until_the_lanes_are_empty() -> None:
+def test_a_trial_of_other_options_is_given_back_until_the_lanes_are_empty() -> None:
     other = numbered(20, recipe_of("sgd", Cosine()), task_options={"slope": -3.0})
     ends, watchers, order = trained(Layers(), [TRIALS[0], TRIALS[1], other, TRIALS[2]], 2)
     assert set(ends) == {0, 1, 2, 20}
