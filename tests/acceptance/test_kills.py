@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from search.study import Budget, StudyRequest, TrialState
 from service.client import Client
 from tests.acceptance.conftest import Gate
-from tests.acceptance.running import completed, hold_trials, is_alive, serving, stored_study, until
+from tests.acceptance.running import CALM, completed, hold_trials, is_alive, serving, stored_study, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
@@ -46,6 +47,26 @@ def test_a_killed_service_continues_its_study_to_exactly_its_budget(
         _each_trial_ended_once(client, trials=6, retried=1)
     with stored_study("held", database_url) as stored:
         assert [trial.state.name for trial in stored.trials] == ["COMPLETE"] * 6
+
+
+def test_a_killed_worker_with_many_lanes_loses_no_trial_and_doubles_none(database_url: str, tmp_path: Path) -> None:
+    flags = ("--database-url", database_url, "--lease-seconds", str(LEASE_SECONDS))
+    with serving(tmp_path / "one", *flags, workers=2, lanes=8) as service, service.client() as client:
+        pids = service.wait_for_workers(2)
+        budget = Budget(trials=48)
+        client.create_study(StudyRequest(name="many", task="digits-mlp", epochs=8, space=CALM, budget=budget))
+        until(lambda: client.study("many").counts[TrialState.COMPLETED] > 4, "some trials end")
+        os.kill(pids[0], signal.SIGKILL)
+        completed(service.wait_for_end("many"), 48)
+        listed = list(client.trials("many"))
+        assert [trial.number for trial in listed] == list(range(48))
+        assert {trial.state for trial in listed} == {TrialState.COMPLETED}
+        for trial in listed:
+            updates = [point.update for point in client.curve("many", trial.number).points]
+            assert updates == sorted(set(updates))
+            assert len(updates) == 8
+    with stored_study("many", database_url) as stored:
+        assert [trial.state.name for trial in stored.trials] == ["COMPLETE"] * 48
 
 
 def _each_trial_ended_once(client: Client, *, trials: int, retried: int) -> None:
