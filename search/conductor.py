@@ -76,6 +76,12 @@ class Conductor:
         return self._ledger.in_state(TrialState.RUNNING)
 
     @property
+    def n_left(self) -> int:
+        """How many trials the budget still has to hand out, those that wait for another attempt included."""
+        new = self.study.request.budget.trials - len(self.trials)
+        return max(0, new) + len(self._ledger.in_state(TrialState.QUEUED))
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can happen to the study any more, short of a larger budget."""
         return self.study.state.is_final and not self._ledger.has_live_trials

@@ -19,6 +19,9 @@ from service.watch import UNWATCHED, Watch
 SEEN_SECONDS = 10.0
 """How often at most it is recorded that a worker spoke."""
 
+HEARD_SECONDS = 30.0
+"""Workers that spoke so lately share what is left of a study."""
+
 MOST_KNOWN = 10_000
 """Workers remembered in memory; a client that makes up names must not fill it."""
 
@@ -71,9 +74,9 @@ class Crew:
             self._seen_at[worker] = now
 
     def hand_out(self, conductor: Conductor, worker: str, wanted: int, now: datetime) -> list[Assignment]:
-        """Begin trials of a study, as many as are wanted and the worker's device has room for."""
+        """Begin trials of a study, as many as are wanted, are fair, and the worker's device has room for."""
         given: list[Assignment] = []
-        for _ in range(self._room(conductor, worker, wanted)):
+        for _ in range(self._room(conductor, worker, min(wanted, self._share(conductor, now)))):
             began = time.perf_counter()
             new = conductor.claim(worker, now)
             if new is None:
@@ -82,6 +85,12 @@ class Crew:
             given.append(new)
             self._telemetry.follow(conductor.study, conductor.trials[new.fence.trial], now)
         return given
+
+    def _share(self, conductor: Conductor, now: datetime) -> int:
+        """How many new trials of a study one worker is given at once, so that the others have as many left."""
+        since = now - timedelta(seconds=HEARD_SECONDS)
+        n_workers = max(1, sum(seen_at >= since for seen_at in self._seen_at.values()))
+        return -(-conductor.n_left // n_workers)
 
     def _room(self, conductor: Conductor, worker: str, wanted: int) -> int:
         """How many new trials of a study the worker's device may begin, ``wanted`` at most.

@@ -99,7 +99,7 @@ def test_a_device_is_known_by_its_uuid_before_all_else(ensemble: Ensemble) -> No
 
 
 def test_programs_whose_device_is_not_known_are_not_limited(ensemble: Ensemble) -> None:
-    ensemble.create_study("default", a_request(trials_per_device=1))
+    ensemble.create_study("default", a_request(trials_per_device=1, budget={"trials": 9}))
     announce(ensemble, "hostless", host="")
     assert len(claim(ensemble, "script", lanes=2)) == 2
     assert len(claim(ensemble, "hostless", lanes=2)) == 2
@@ -171,3 +171,12 @@ def test_what_workers_train_is_known_again_after_a_start(database_url: str, cloc
         clock.advance(LEASE_SECONDS + 1)
         again.tick()
         assert again.telemetry.works() == {}
+
+
+def test_a_worker_with_many_lanes_leaves_the_others_their_share(ensemble: Ensemble, clock: Clock) -> None:
+    ensemble.create_study("default", a_request(budget={"trials": 12}))
+    for worker in ("ada", "bob"):
+        announce(ensemble, worker)
+    assert [len(claim(ensemble, worker, lanes=32)) for worker in ("ada", "bob")] == [6, 3]
+    clock.advance(31)
+    assert len(claim(ensemble, "cy", lanes=32)) == 3
