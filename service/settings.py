@@ -15,7 +15,6 @@ from sqlalchemy import URL
 from search.staffing import Staffing, parse_lanes, parse_staffing
 
 Workers = Annotated[Staffing, PlainValidator(lambda said: parse_staffing(str(said))), NoDecode]
-Lanes = Annotated[int | None, PlainValidator(lambda said: parse_lanes("auto" if said is None else str(said))), NoDecode]
 LogFormat = Literal["text", "json"]
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 SHORTEST_KEY = 16
@@ -31,7 +30,7 @@ class Settings(BaseSettings):
         datasets_dir: where tasks that read files find them; without it, ``datasets`` in ``data_dir``.
         database_url: ``sqlite:///…`` or ``postgresql+psycopg://…``; without it, SQLite in ``data_dir``.
         workers: local workers to start: ``auto``, one per device; a number; or so for each kind, ``cuda=auto,cpu=2``.
-        lanes: how many trials each local worker trains at once; None, or ``auto``, for as many as are fastest.
+        lanes: how many trials each local worker trains at once: a number, or ``auto`` for as many as are fastest.
         api_key: the administrator's key. Clients send it as a bearer key, browsers as the Basic password.
         worker_key: a second key that is valid, made anew at each start for the workers that the service starts itself.
         tls_cert: file of the certificate, PEM; needs ``tls_key``.
@@ -52,7 +51,7 @@ class Settings(BaseSettings):
     datasets_dir: Path | None = None
     database_url: Annotated[str | None, Field(repr=False)] = None
     workers: Workers = parse_staffing("auto")
-    lanes: Lanes = None
+    lanes: str = "auto"
     api_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     worker_key: Annotated[str | None, Field(repr=False, min_length=SHORTEST_KEY, max_length=500)] = None
     tls_cert: Path | None = None
@@ -66,6 +65,12 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("lanes")
+    @classmethod
+    def _are_lanes(cls, value: str) -> str:
+        parse_lanes(value)
         return value
 
     @field_validator("api_key", "worker_key")

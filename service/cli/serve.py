@@ -201,7 +201,7 @@ def local_fleet(settings: Settings) -> Fleet:
     command += ["--parent", str(os.getpid())]
     environment = {name: value for name, value in os.environ.items() if name != "ETUDE_DATABASE_URL"}
     environment |= {DATASETS: str(settings.datasets), "ETUDE_DATA_DIR": str(settings.data_dir.absolute())}
-    environment["ETUDE_LANES"] = "auto" if settings.lanes is None else str(settings.lanes)
+    environment["ETUDE_LANES"] = settings.lanes
     if settings.tls_cert is not None:
         environment["ETUDE_TLS_CERT"] = str(settings.tls_cert)
     environment |= {"ETUDE_API_KEY": settings.worker_key or "", "ETUDE_LOG_FORMAT": settings.log_format}

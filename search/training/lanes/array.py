@@ -19,18 +19,18 @@ from search.protocol import Assignment, Completed, Diverged, Failed, Outcome
 from search.tasks.base import Task
 from search.training.data import Datasets, batch_size
 from search.training.failures import failure, is_of_the_device, is_out_of_memory
-from search.training.lanes.choice import gradients_of, judge_for
+from search.training.lanes.choice import gradients_of, hidden_places, judge_for
 from search.training.lanes.gradients import Gradients, Stack
 from search.training.lanes.group import Group
 from search.training.lanes.judging import Bench
 from search.training.lanes.lane import Lane, Place
 from search.training.lanes.layout import Layout
 from search.training.lanes.modules import prepare, seed_keys
-from search.training.lanes.rules import Matrix, Rule, rule_of
+from search.training.lanes.rules import Rule, rule_of
 from search.training.lanes.starts import Starts
 from search.training.lanes.storage import Storage
 from search.training.lanes.why import said_alone
-from search.training.loop import Monitor, Stop, check_data, check_fit, ending, hidden_of, options_of
+from search.training.loop import Monitor, Stop, check_data, check_fit, ending, options_of
 from search.training.measure import finite
 from search.training.trainer import Ended
 from search.training.weights import packed
@@ -123,7 +123,7 @@ class LaneArray:
         check_data(self._task, assignment, self._sha256)
         check_fit(self._task, assignment, self._options, self._place.n_examples, horizon=assignment.horizon)
         recipe = assignment.recipe
-        rule = rule_of(recipe.optimizer, self._hidden(recipe.optimizer.kind))
+        rule = rule_of(recipe.optimizer, hidden_places(self._task, self._template, self._layout, recipe.optimizer.kind))
         row = self._lanes.index(None)
         self._all.provide(rule.n_slots, average=recipe.averaging is not None)
         self._all.clear(row)
@@ -320,18 +320,3 @@ class LaneArray:
         here = [row * stretch + lane.done - lane.begun for row, lane in enumerate(self._live)]
         rows = [row * n_ordered + lane.done % epoch * batch for row, lane in enumerate(self._live)]
         self._here, self._rows = torch.tensor([here, rows], device=self._device).unbind(0)
-
-    def _hidden(self, kind: str) -> list[Matrix]:
-        if kind != "muon":
-            return []
-        taken = {id(matrix) for matrix in hidden_of(self._task, self._template)}
-        starts = zip(self._layout.starts, self._template.parameters(), strict=True)
-        found = [Matrix(start, (weight.shape[0], weight.shape[1])) for start, weight in starts if id(weight) in taken]
-        if not found:
-            raise Unsuitable(
-                f"task {self._task.info.name} cannot be trained with muon: it has no hidden matrix, a weight of two "
-                "dimensions between the first and the last layer",
-                where=("recipe", "optimizer"),
-                value=kind,
-            )
-        return found
