@@ -85,4 +85,5 @@ def _stalled(ledger: Ledger) -> str | None:
     since = sum((at, number) > (first_at, first) for at, number, _ in ends)
     if since < allowed:
         return None
-    return f"trial {first} brought {best.value:.6g}, and so many trials ended since without a better value: {since}"
+    trials = "trial" if since == 1 else "trials"
+    return f"trial {first} brought {best.value:.6g}, and {since} {trials} since no better value"

@@ -115,7 +115,7 @@ def stopped_line(study: StudyOut) -> str:
 
 
 def studies_table(studies: Sequence[StudyOut]) -> Table:
-    listed = table("study", "task", "state", "trials", "created", "")
+    listed = table("study", "task", "state", "budget", "created", "")
     for study in studies:
         created = study.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         listed.add_row(

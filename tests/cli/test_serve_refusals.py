@@ -116,6 +116,7 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
         (["--host", "203.0.113.7"], {"ETUDE_API_KEY": KEY}, "203.0.113.7 is not an address of this machine"),
         (["--port", "65536"], {}, "--port (ETUDE_PORT): "),
         (["--workers", "many"], {}, "--workers (ETUDE_WORKERS): "),
+        (["--lanes", "0"], {}, "--lanes (ETUDE_LANES): lanes are auto, or a number from 1 to 1024, not '0'"),
         (["--lease-seconds", "0"], {}, "--lease-seconds (ETUDE_LEASE_SECONDS): "),
         (["--lease-seconds", "nan"], {}, "--lease-seconds (ETUDE_LEASE_SECONDS): "),
         (["--tls-cert", "cert.pem"], {}, "TLS needs both files"),

@@ -69,7 +69,7 @@ def test_the_defaults_of_the_settings_are_the_ones_of_the_code() -> None:
     rows = re.findall(r"^\| `ETUDE_(\w+)` \| `([^`]+)` \|", readme.section("Settings"), re.MULTILINE)
     said = {name.lower(): default for name, default in rows if name != "URL"}
     assert said == {name: str(Settings.model_fields[name].default) for name in said}
-    assert len(said) == 6
+    assert len(said) == 7
 
 
 def test_the_compose_profiles_exist() -> None:

@@ -95,7 +95,7 @@ def test_a_study_stops_when_so_many_trials_brought_no_better_value() -> None:
     assert (state_of(conductor), _stopped_by(conductor)) == (StudyState.RUNNING, None)
     _ended_with(conductor, 0.7)
     assert (state_of(conductor), _stopped_by(conductor)) == (StudyState.COMPLETED, "no_improvement")
-    assert conductor.study.reason == "trial 1 brought 0.4, and so many trials ended since without a better value: 3"
+    assert conductor.study.reason == "trial 1 brought 0.4, and 3 trials since no better value"
 
 
 def test_trials_that_failed_do_not_count_as_tried_without_improvement() -> None:
@@ -125,7 +125,7 @@ def test_improvement_is_counted_in_the_order_in_which_trials_end() -> None:
     _ended_with(conductor, 0.4, NOON + timedelta(seconds=3))
     assert _stopped_by(conductor) is None
     _ended_with(conductor, 0.4, NOON + timedelta(seconds=4))
-    assert conductor.study.reason == "trial 0 brought 0.3, and so many trials ended since without a better value: 2"
+    assert conductor.study.reason == "trial 0 brought 0.3, and 2 trials since no better value"
 
 
 def test_a_stopped_study_stays_so_although_a_last_trial_improves() -> None:

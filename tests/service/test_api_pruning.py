@@ -52,7 +52,7 @@ def test_a_study_says_which_limit_of_its_budget_ended_it(client: httpx.Client) -
     patch = {"budget": {"no_improvement_trials": 1}}
     ended = as_object(client.patch("/v1/studies/by-hand", json=patch))
     assert (ended["state"], ended["stopped_by"]) == ("completed", "no_improvement")
-    assert ended["reason"] == "trial 0 brought 0.5, and so many trials ended since without a better value: 1"
+    assert ended["reason"] == "trial 0 brought 0.5, and 1 trial since no better value"
     reopened = as_object(client.patch("/v1/studies/by-hand", json={"budget": {"no_improvement_trials": None}}))
     assert (reopened["state"], reopened["stopped_by"], reopened["reason"]) == ("running", None, "")
 
