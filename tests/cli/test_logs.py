@@ -82,7 +82,7 @@ def test_an_exception_is_one_field_with_its_traceback() -> None:
 def test_what_concerns_an_attempt_names_it_in_fields(caplog: pytest.LogCaptureFixture) -> None:
     office = Office(budget={"trials": 1})
     Hand(office, lambda *_: Ended(Failed(cause="error", message="it broke\nbadly"), 0.0)).run_until_idle()
-    (record,) = [each for each in caplog.records if each.name == "search.worker"]
+    (record,) = [each for each in caplog.records if each.name == "search.desk"]
     line = as_line(record)
     assert {name: line[name] for name in FIELDS} == FIELDS
     assert line["message"].endswith("attempt 1, failed (error): it broke\nbadly")

@@ -147,7 +147,7 @@ def test_many_waiting_claims_leave_the_other_routes_free(live_server: LiveServer
         assert client.get("/readyz").json() == {"status": "ready"}
         assert client.get("/v1/studies").json()["items"] == []
         assert not [one for one in waiting if one.done()], "nothing was there to claim"
-        create(client, trials=WAITING_CLAIMS)
+        create(client, trials=WAITING_CLAIMS, sampler={"kind": "random"})
         numbers = [only(one)["fence"]["trial"] for one in waiting]
     assert sorted(numbers) == list(range(WAITING_CLAIMS)), "each worker got a trial of its own"
 
