@@ -130,7 +130,7 @@ def serving(
     home: Path,
     *flags: str,
     workers: int = 2,
-    lanes: int = 1,
+    lanes: int | str = 1,
     port: str = "0",
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:

@@ -52,8 +52,8 @@ def run_service(arm: str, job: Job, limit: float, *, lanes: str | None) -> Run:
         Failure: the time was up.
     """
     started, deadline = time.perf_counter(), time.monotonic() + limit
-    environment = {} if lanes is None else {"ETUDE_LANES": lanes}
-    with serving(job.folder / "service", workers=job.processes, env=environment) as running, running.client() as client:
+    folder = job.folder / "service"
+    with serving(folder, workers=job.processes, lanes=lanes or 1) as running, running.client() as client:
         _fill(client, job, deadline)
         rows = _rows(job.folder)
         asked = _post(client, job)
