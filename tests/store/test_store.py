@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import StatementError
 
 from search.errors import NotFound, Unsuitable
 from search.ledger import Changes, Event
@@ -78,7 +77,7 @@ def test_changes_of_a_deleted_study_are_refused(store: Store) -> None:
 def test_a_naive_time_is_refused(store: Store) -> None:
     study = some_study(store)
     naive = replace(a_trial(0), created_at=datetime(2026, 1, 1))  # noqa: DTZ001  the refused case
-    with pytest.raises((StatementError, ValueError), match="2026-01-01T00:00:00 has no zone"):
+    with pytest.raises(ValueError, match="2026-01-01T00:00:00 has no zone"):
         commit_trials(store, study, naive)
 
 
