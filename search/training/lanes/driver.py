@@ -108,6 +108,7 @@ class LaneTrainer:
 
     def _recover(self, error: BaseException, again: list[Fed], n_lanes: int, whole: tuple[Fed, Feed, Report]) -> None:
         first, feed, report = whole
+        again = again or [self._waiting.popleft()]  # what failed was to get the first of them a lane
         if is_of_the_device(error):
             for fed in again:
                 report(fed.assignment, _failed(error, fed.assignment, process_broken=True))
@@ -118,7 +119,7 @@ class LaneTrainer:
             self._waiting.extendleft(reversed(again))
             self._train_array(first, n_lanes // 2, feed, report)
             return
-        for fed in again or [self._waiting.popleft()]:
+        for fed in again:
             report(fed.assignment, self._alone(fed.assignment, fed.monitor))
 
     def _understood(self, assignment: Assignment) -> tuple[Task, dict[str, Any]]:
